@@ -1,0 +1,183 @@
+"""Pulumi.<stack>.yaml (or the engine's view of it) → Fleet; all faults together, each with its full path.
+
+Nothing is touched before the whole description is sound.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import types
+import typing
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sparkfleet.errors import ConfigError
+from sparkfleet.model import Fleet, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NAMESPACE = "sparkfleet"
+
+
+def load(stack: str, project: Path) -> Fleet:
+    """Read the stack's file, without Pulumi; raises ConfigError. Relative paths become relative to the project."""
+    file = project / f"Pulumi.{stack}.yaml"
+    if not file.exists():
+        known = ", ".join(sorted(f.name.split(".")[1] for f in project.glob("Pulumi.*.yaml"))) or "none"
+        raise ConfigError([f"{file.name}: no such file (stacks here: {known})"], where=str(project))
+    try:
+        document = yaml.load(file.read_text(), _StrictLoader)  # noqa: S506  (a SafeLoader that refuses doubles)
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{file.name}: is not YAML: {error}"]) from error
+    section = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(section, dict):
+        raise ConfigError([f'config: expected a map of "{NAMESPACE}:…" keys, found {_shown(section)}'], where=file.name)
+    raw = {k.removeprefix(f"{NAMESPACE}:"): v for k, v in section.items() if str(k).startswith(f"{NAMESPACE}:")}
+    return anchored(parse(raw, where=file.name), project)
+
+
+def from_engine(values: Mapping[str, str], project: Path) -> Fleet:
+    """Read what the Pulumi engine hands to programs and providers: one JSON text (or plain word) a key."""
+    raw: dict[str, Any] = {}
+    for key, text in values.items():
+        if key.startswith(f"{NAMESPACE}:"):
+            name = key.removeprefix(f"{NAMESPACE}:")
+            raw[name] = text if name == "fleet" else _decoded(text)
+    return anchored(parse(raw, where="the stack's configuration"), project)
+
+
+def parse(raw: Mapping[str, Any], *, where: str = "") -> Fleet:
+    """A plain mapping → Fleet, or ConfigError with every fault: `hosts.spark-03.port: expected …, found "x"`."""
+    faults = _cross_faults(raw)
+    try:
+        fleet = Fleet.model_validate(raw)
+    except ValidationError as error:
+        faults = [_fault(dict(e)) for e in error.errors()] + faults
+    else:
+        if not faults:
+            return fleet
+    raise ConfigError(sorted(faults), where=where)
+
+
+def anchored(fleet: Fleet, project: Path) -> Fleet:
+    """The same fleet with its controller folder and file references made absolute."""
+    folder = (project / fleet.controller.folder).absolute()
+    controller = fleet.controller.model_copy(update={"folder": folder})
+    cloud = fleet.cloud
+    if cloud.onprem and cloud.onprem.admin.startswith("file:"):
+        admin = f"file:{(project / cloud.onprem.admin.removeprefix('file:')).absolute()}"
+        cloud = cloud.model_copy(update={"onprem": cloud.onprem.model_copy(update={"admin": admin})})
+    return fleet.model_copy(update={"controller": controller, "cloud": cloud})
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML lets a later key replace an earlier one in silence; a fleet must not lose a host that way."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that stands twice in one map."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True) 
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _cross_faults(raw: Mapping[str, Any]) -> list[str]:
+    """What concerns two places at once; works on unchecked data, so every step looks before it reads."""
+    hosts = _map(raw.get("hosts"))
+    cloud = _map(raw.get("cloud"))
+    access = _map(raw.get("access"))
+    user = _map(raw.get("controller")).get("user", "sparkfleet")
+    faults = [f"cloud.generations.{n}: no such host" for n in _map(cloud.get("generations")) if n not in hosts]
+    if user in _map(access.get("users")):
+        faults.append(f"access.users.{user}: is the automation user; give people names of their own")
+    provider = cloud.get("provider")
+    if provider in {"aws", "onprem"} and not cloud.get(provider):
+        faults.append(f"cloud.{provider}: missing; provider {provider} needs this section")
+    owner: dict[str, str] = {}
+    for name, host in hosts.items():
+        for address in _list(_map(host).get("addresses")):
+            if owner.setdefault(address, name) != name:
+                faults.append(f"hosts.{name}.addresses: {address} is also an address of {owner[address]}")
+        if Role.MONITOR in _list(_map(host).get("roles")) and not _ips(_list(_map(host).get("addresses"))):
+            faults.append(f"hosts.{name}.addresses: a monitor host needs an IP address, the firewall lets it scrape")
+    return faults
+
+
+def _ips(addresses: list[str]) -> list[str]:
+    found = []
+    for address in addresses:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            continue
+        found.append(address)
+    return found
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        if part == "[key]":
+            continue
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "(the description)"
+
+
+def _fault(error: dict[str, Any]) -> str:
+    """One pydantic error in our words: path, what was expected, what was found, the nearest known word."""
+    path, kind, found = _path(error["loc"]), error["type"], error.get("input")
+    if kind == "missing":
+        return f"{path}: missing"
+    if kind == "extra_forbidden":
+        word = str(error["loc"][-1])
+        near = difflib.get_close_matches(word, _known(error["loc"][:-1]), n=1, cutoff=0.5)
+        return f"{path}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if kind in {"enum", "literal_error"} and isinstance(found, str):
+        near = difflib.get_close_matches(found, [w.strip("' ") for w in error["ctx"]["expected"].split("'")[1::2]], n=1)
+        message = f"expected {error['ctx']['expected']}" + (f" (did you mean {near[0]}?)" if near else "")
+    return f"{path}: {message}, found {_shown(found)}"
+
+
+def _known(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the model knows at a place of the description."""
+    here: Any = Fleet
+    for part in location:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(part))
+            here = field.annotation if field else None
+        elif typing.get_origin(here) is dict:
+            here = typing.get_args(here)[1]
+        if typing.get_origin(here) in {typing.Union, types.UnionType}:
+            here = next(a for a in typing.get_args(here) if a is not type(None))
+    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []

@@ -1,0 +1,1 @@
+"""One host: adopt it, then observe → plan → apply → verify."""
