@@ -1,0 +1,195 @@
+"""An S3-compatible store's administrator → buckets brought to a described state, observed and, when empty, removed.
+
+The one place that opens connections to the store and turns its refusals into StoreError. Every function can be run
+again after a kill at any point. Seen on versitygw 1.8.0: versioning, bucket policies with conditions and S3's own
+refusal to delete a bucket that still holds versions work; default encryption, lifecycle and public access block answer
+NotImplemented, hence only what all stores have is described here.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sparkfleet import secrets
+from sparkfleet.cloud import policies
+from sparkfleet.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+ENABLED = "Enabled"
+PATIENCE = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"max_attempts": 3, "mode": "standard"},
+    s3={"addressing_style": "path"},  # one DNS name serves all buckets of a store on the premises
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where a store is and who administers it; `admin` is a secret reference, never a secret."""
+
+    endpoint: str
+    iam_endpoint: str
+    region: str
+    admin: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """An access key in memory. Its text must not reach a log, so it has no readable form."""
+
+    access_key_id: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        """Name the key, hide the secret."""
+        return f"Key({self.access_key_id})"
+
+
+@dataclass(frozen=True)
+class BucketState:
+    """What a bucket is like: `versioning` is Enabled, Suspended or "" (never on); `policy` is canonical or ""."""
+
+    versioning: str
+    policy: str
+
+
+def administrator(connection: Connection) -> Key:
+    """Resolve the administrator's key. Raises StoreError when the text behind the reference is not such a key."""
+    try:
+        fields: Any = json.loads(secrets.resolve(connection.admin))
+        return Key(str(fields["access_key_id"]), str(fields["secret_access_key"]))
+    except (ValueError, KeyError, TypeError):
+        # `from None`: a JSON error carries the text that it could not read, which is the secret.
+        raise StoreError(
+            f"{connection.admin} holds no administrator key",
+            next_step='write {"access_key_id": "…", "secret_access_key": "…"} there',
+        ) from None
+
+
+def s3(connection: Connection, key: Key) -> S3Client:
+    """A client of the S3 API that acts with `key`."""
+    return _session(key).client("s3", endpoint_url=connection.endpoint, region_name=connection.region, config=PATIENCE)
+
+
+def iam(connection: Connection, key: Key) -> IAMClient:
+    """A client of the IAM API that acts with `key`."""
+    return _session(key).client(
+        "iam", endpoint_url=connection.iam_endpoint, region_name=connection.region, config=PATIENCE
+    )
+
+
+def ensure_bucket(connection: Connection, name: str, wanted: BucketState) -> None:
+    """Make bucket `name` exist with the wanted versioning and policy. Raises StoreError when the store refuses."""
+    client = s3(connection, administrator(connection))
+    with explained(f"making bucket {name}", connection):
+        try:
+            client.create_bucket(Bucket=name)
+        except ClientError as error:
+            if code(error) != "BucketAlreadyOwnedByYou":
+                raise
+        if wanted.versioning == ENABLED:
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        if wanted.policy:
+            client.put_bucket_policy(Bucket=name, Policy=wanted.policy)
+        else:
+            client.delete_bucket_policy(Bucket=name)
+
+
+def observe_bucket(connection: Connection, name: str) -> BucketState | None:
+    """What bucket `name` is like, or None when there is none. Raises StoreError when the store does not answer."""
+    client = s3(connection, administrator(connection))
+    with explained(f"looking at bucket {name}", connection):
+        try:
+            versioning = client.get_bucket_versioning(Bucket=name).get("Status", "")
+        except ClientError as error:
+            if code(error) == "NoSuchBucket":
+                return None
+            raise
+        try:
+            policy = policies.canonical(client.get_bucket_policy(Bucket=name)["Policy"])
+        except ClientError as error:
+            if code(error) != "NoSuchBucketPolicy":
+                raise
+            policy = ""
+    return BucketState(versioning, policy)
+
+
+def remove_empty_bucket(connection: Connection, name: str) -> bool:
+    """Delete bucket `name` if it never held anything that is still there; True when it is gone.
+
+    Objects, old versions, delete markers and unfinished uploads all count as data: then nothing is deleted.
+    Raises StoreError when the store refuses for another reason.
+    """
+    client = s3(connection, administrator(connection))
+    with explained(f"removing bucket {name}", connection):
+        try:
+            # versitygw 1.8.0 deletes a bucket together with its unfinished uploads, so they are asked for first.
+            if client.list_multipart_uploads(Bucket=name, MaxUploads=1).get("Uploads"):
+                return False
+            client.delete_bucket(Bucket=name)  # the store itself refuses while it holds anything: no race here
+        except ClientError as error:
+            if code(error) == "BucketNotEmpty":
+                return False
+            if code(error) != "NoSuchBucket":
+                raise
+    return True
+
+
+def code(error: ClientError) -> str:
+    """The store's word for what went wrong, such as NoSuchBucket."""
+    fields: Mapping[str, Any] = error.response.get("Error", {})
+    return str(fields.get("Code", ""))
+
+
+@contextmanager
+def explained(doing: str, connection: Connection) -> Iterator[None]:
+    """Turn what boto3 raises into a StoreError that says what to do next.
+
+    Only the store's code and message are quoted: the rest of its answer repeats the request, signature included.
+    """
+    try:
+        yield
+    except ClientError as error:
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        usually, next_step = _remedy(code(error), connection)
+        raise StoreError(
+            f"{doing}: the store answered {code(error)}: {message}", usually=usually, next_step=next_step
+        ) from None
+    except BotoCoreError as error:
+        raise StoreError(
+            f"{doing}: the store gave no answer ({type(error).__name__})",
+            usually=f"nothing listens at {connection.endpoint} or {connection.iam_endpoint}",
+            next_step="start the store or mend the endpoints under cloud.onprem, then run the same command again",
+        ) from None
+
+
+def _remedy(refusal: str, connection: Connection) -> tuple[str, str]:
+    if refusal in {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidClientTokenId", "AccessDenied", "403"}:
+        return (
+            f"the key behind {connection.admin} is not the administrator's, or was replaced",
+            f"put the current administrator key behind {connection.admin}",
+        )
+    if refusal == "BucketAlreadyExists":
+        return (
+            "another owner on this store has a bucket of that name",
+            "give the fleet another name: buckets begin with it",
+        )
+    return "", "look into the store's own log, then run the same command again"
+
+
+def _session(key: Key) -> boto3.session.Session:
+    # A session each: boto3's shared default session is not safe in the threads of Pulumi's provider process.
+    return boto3.session.Session(aws_access_key_id=key.access_key_id, aws_secret_access_key=key.secret_access_key)

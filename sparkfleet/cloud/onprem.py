@@ -1,0 +1,229 @@
+"""Fleet → buckets and one identity a host on any S3-compatible store with an IAM-style API, as Pulumi resources.
+
+Three layers: a component (`Store`), two dynamic resources (`Bucket`, `Identity`), and their providers, which translate
+between Pulumi's property maps and `objectstore`/`identities`, where the work is done.
+
+State: the import paths of `BucketProvider` and `IdentityProvider` are written into it (they are pickled by reference),
+so these names are for good. Inputs and outputs hold references to secrets, never a secret.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi import ResourceOptions
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from sparkfleet.cloud import policies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sparkfleet.cloud.identities import Wanted
+    from sparkfleet.cloud.objectstore import BucketState, Connection
+    from sparkfleet.model import Fleet, Onprem
+
+# objectstore and identities load boto3 (half a second): only the provider process does that, and only when it works.
+
+ENABLED = "Enabled"
+ACTIVE = "active"
+POLICY_NAME = "host-access"
+WHERE = ("endpoint", "iam_endpoint", "region", "admin")
+BUCKET_INPUTS = ("bucket", "versioning", "policy", *WHERE)
+IDENTITY_INPUTS = ("user", "policies", "generation", "key", "secret_file", "proof_bucket", "proof_prefix", *WHERE)
+
+
+class BucketProvider(ResourceProvider):
+    """Brings one bucket to its described state. A bucket that holds anything is never deleted."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Make the bucket, or take over the one that an interrupted run made."""
+        return CreateResult(str(props["bucket"]), self._converge(props))
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Compare every input; another name is another bucket."""
+        return _diff(olds, news, BUCKET_INPUTS, replaces="bucket")
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Bring the bucket to the new description."""
+        return UpdateResult(self._converge(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Say what the bucket is really like; a bucket that is gone leaves the state, so that `up` makes it again."""
+        from sparkfleet.cloud import objectstore
+
+        found = objectstore.observe_bucket(_connection(props), str(props["bucket"]))
+        if found is None:
+            return ReadResult("", {})
+        actual = _only(props, BUCKET_INPUTS) | {"versioning": found.versioning, "policy": found.policy}
+        return ReadResult(id_, dict(actual), inputs=actual)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Delete the bucket if it is empty; otherwise leave it and say so."""
+        from sparkfleet.cloud import objectstore
+
+        name = str(props["bucket"])
+        if not objectstore.remove_empty_bucket(_connection(props), name):
+            # Pulumi shows what a dynamic provider prints.
+            print(f"bucket {name} holds data and was kept, no longer managed; empty and delete it by hand", flush=True)
+
+    @staticmethod
+    def _converge(props: Mapping[str, Any]) -> dict[str, Any]:
+        from sparkfleet.cloud import objectstore
+
+        wanted: BucketState = objectstore.BucketState(str(props["versioning"]), str(props["policy"]))
+        objectstore.ensure_bucket(_connection(props), str(props["bucket"]), wanted)
+        return _only(props, BUCKET_INPUTS)
+
+
+class IdentityProvider(ResourceProvider):
+    """Keeps one user, its policy and its one access key; the key's secret goes to `secret_file` alone."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Make the identity, or finish what an interrupted run began."""
+        return CreateResult(str(props["user"]), self._converge(props))
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Compare every input; another user is another identity, another generation is a new key."""
+        return _diff(olds, news, IDENTITY_INPUTS, replaces="user")
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Set the policy, and make a new key where the generation or a lost key asks for one."""
+        return UpdateResult(self._converge(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Say which policies the user really has and what became of its key."""
+        from sparkfleet.cloud import identities
+
+        found = identities.observe_identity(_connection(props), _wanted(props))
+        if found is None:
+            return ReadResult("", {})
+        actual = _only(props, IDENTITY_INPUTS) | {"policies": dict(found.policies), "key": found.key}
+        return ReadResult(id_, actual | {"access_key_id": props["access_key_id"]}, inputs=actual)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Revoke: the keys, the policies, the user and the kept secret go."""
+        from sparkfleet.cloud import identities
+
+        identities.remove_identity(_connection(props), str(props["user"]), Path(str(props["secret_file"])))
+
+    @staticmethod
+    def _converge(props: Mapping[str, Any]) -> dict[str, Any]:
+        from sparkfleet.cloud import identities
+
+        access_key_id = identities.ensure_identity(_connection(props), _wanted(props))
+        return _only(props, IDENTITY_INPUTS) | {"access_key_id": access_key_id}
+
+
+class Bucket(pulumi.dynamic.Resource, module="sparkfleet", name="Bucket"):
+    """A bucket with versioning. `policy` is a canonical document, or "" for none."""
+
+    bucket: pulumi.Output[str]
+
+    def __init__(self, name: str, bucket: str, policy: str, where: Onprem, opts: ResourceOptions) -> None:
+        """Describe bucket `bucket` of the store at `where`."""
+        props = {"bucket": bucket, "versioning": ENABLED, "policy": policy, **_where(where)}
+        super().__init__(BucketProvider(), name, props, opts)
+
+
+class Identity(pulumi.dynamic.Resource, module="sparkfleet", name="Identity"):
+    """A user of the store for one host, with one access key.
+
+    Raising `generation` makes a new key: proven to work before the old one is deleted. A new host file system gets the
+    key from `secret_file` (on the controller) at the next apply.
+    """
+
+    user: pulumi.Output[str]
+    access_key_id: pulumi.Output[str]
+    generation: pulumi.Output[int]
+
+    def __init__(self, name: str, wanted: Mapping[str, Any], where: Onprem, opts: ResourceOptions) -> None:
+        """Describe the identity `wanted` (the keys of IDENTITY_INPUTS) of the store at `where`."""
+        props = {**wanted, "key": ACTIVE, **_where(where), "access_key_id": None}
+        super().__init__(IdentityProvider(), name, props, opts)
+
+
+class Store(pulumi.ComponentResource):
+    """The fleet's part of the store: buckets `<fleet>-datasets` and `<fleet>-models`, one identity a host."""
+
+    buckets: dict[str, Bucket]
+    identities: dict[str, Identity]
+
+    def __init__(self, fleet: Fleet, where: Onprem, opts: ResourceOptions | None = None) -> None:
+        """Register everything under one component named after the fleet."""
+        super().__init__("sparkfleet:cloud:Store", fleet.fleet, None, opts)
+        child = ResourceOptions(parent=self)
+        tls = where.endpoint.startswith("https://")
+        if not tls:
+            pulumi.log.info("the object store speaks http: its buckets cannot be closed to requests without TLS", self)
+        names = {purpose: f"{fleet.fleet}-{purpose}" for purpose in ("datasets", "models")}
+        self.buckets = {
+            purpose: Bucket(name, name, bucket_policy(name, tls=tls), where, child) for purpose, name in names.items()
+        }
+        after_buckets = ResourceOptions(parent=self, depends_on=list(self.buckets.values()))
+        self.identities = {
+            host: Identity(host, identity(fleet, host, names), where, after_buckets) for host in fleet.hosts
+        }
+        self.register_outputs({purpose: bucket.bucket for purpose, bucket in self.buckets.items()})
+
+
+def bucket_policy(bucket: str, *, tls: bool) -> str:
+    """The policy of a bucket on the premises: TLS only, where the store speaks TLS at all."""
+    return policies.canonical(policies.tls_only(policies.bucket_arn(bucket))) if tls else ""
+
+
+def identity(fleet: Fleet, host: str, buckets: Mapping[str, str]) -> dict[str, Any]:
+    """What `Identity` is told about one host; plain names, so that a preview shows them before anything exists."""
+    datasets, models = (policies.bucket_arn(buckets[purpose]) for purpose in ("datasets", "models"))
+    access = policies.host_access(datasets, models, host)
+    return {
+        "user": f"{fleet.fleet}-{host}",
+        "policies": {POLICY_NAME: policies.canonical(access)},
+        "generation": fleet.generation(host),
+        "secret_file": str(secret_file(fleet, host)),
+        "proof_bucket": buckets["datasets"],
+        "proof_prefix": policies.host_prefix(host),
+    }
+
+
+def secret_file(fleet: Fleet, host: str) -> Path:
+    """Where the controller keeps the access key of `host`: JSON with access_key_id and secret_access_key, mode 0600."""
+    return fleet.controller.secrets / "s3" / f"{host}.json"
+
+
+def _diff(olds: Mapping[str, Any], news: Mapping[str, Any], keys: tuple[str, ...], *, replaces: str) -> DiffResult:
+    changed = [key for key in keys if olds.get(key) != news.get(key)]
+    return DiffResult(changes=bool(changed), replaces=[key for key in changed if key == replaces])
+
+
+def _only(props: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: props[key] for key in keys}
+
+
+def _where(store: Onprem) -> dict[str, str]:
+    return {key: str(getattr(store, key)) for key in WHERE}
+
+
+def _connection(props: Mapping[str, Any]) -> Connection:
+    from sparkfleet.cloud import objectstore
+
+    return objectstore.Connection(**{key: str(props[key]) for key in WHERE})
+
+
+def _wanted(props: Mapping[str, Any]) -> Wanted:
+    from sparkfleet.cloud import identities
+
+    return identities.Wanted(
+        user=str(props["user"]),
+        policies={str(name): str(text) for name, text in props["policies"].items()},
+        generation=int(props["generation"]),  # Pulumi's numbers are floats
+        secret_file=Path(str(props["secret_file"])),
+        bucket=str(props["proof_bucket"]),
+        prefix=str(props["proof_prefix"]),
+    )

@@ -1,0 +1,46 @@
+"""Fleet → the object store's buckets and one identity a host, on the provider that the description names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pulumi import Output, Resource
+
+    from sparkfleet.model import Fleet
+
+
+@dataclass(frozen=True)
+class CloudResources:
+    """What the rest of the program needs of the cloud."""
+
+    identities: Mapping[str, Resource] = field(default_factory=dict)
+    """Host name → the resource that must exist before the host can be given its access to the store."""
+
+    buckets: Mapping[str, Output[str]] = field(default_factory=dict)
+    """"datasets" and "models" → the bucket's name."""
+
+
+def provide(fleet: Fleet) -> CloudResources:
+    """Register the cloud resources of `fleet`; with `provider: none` there are none and no cloud library loads."""
+    # Imported late: pulumi_aws costs a second, and who has no account should not pay for it.
+    if fleet.cloud.provider == "onprem" and fleet.cloud.onprem:
+        from sparkfleet.cloud.onprem import Store
+
+        store = Store(fleet, fleet.cloud.onprem)
+        return CloudResources(
+            identities=store.identities,
+            buckets={purpose: bucket.bucket for purpose, bucket in store.buckets.items()},
+        )
+    if fleet.cloud.provider == "aws" and fleet.cloud.aws:
+        from sparkfleet.cloud.aws import Account
+
+        account = Account(fleet, fleet.cloud.aws)
+        return CloudResources(
+            identities=account.identities,
+            buckets={purpose: bucket.bucket for purpose, bucket in account.buckets.items()},
+        )
+    return CloudResources()
