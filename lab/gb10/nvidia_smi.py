@@ -13,11 +13,10 @@ from __future__ import annotations
 import argparse
 import ctypes
 import sys
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 NOT_AVAILABLE = "[N/A]"
 EXIT_BAD_FIELD, EXIT_NO_DRIVER = 2, 9  # as nvidia-smi's
@@ -25,9 +24,6 @@ GRAPHICS, SM, MEMORY = 0, 1, 2  # nvmlClockType_t
 MARGIN_VERSION = 0x1000008
 
 
-Filled = TypeVar(
-    "Filled", bound="ctypes._SimpleCData[Any] | ctypes.Array[Any] | ctypes.c_void_p"
-)  # what a call writes into
 Reader: TypeAlias = "Callable[[Gpu], str | None]"
 
 
@@ -61,7 +57,7 @@ class Driver:
             message = f"nvmlInit gave {code}"
             raise OSError(message)
 
-    def read(self, name: str, out: Filled, *arguments: object) -> Filled | None:
+    def read(self, name: str, out: Any, *arguments: object) -> Any | None:
         """`out` filled by the call, or None."""
         return None if getattr(self.library, name)(*arguments, ctypes.byref(out)) else out
 
