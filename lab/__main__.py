@@ -1,0 +1,6 @@
+"""`python -m lab VERB`."""
+
+from lab.cli import main
+
+if __name__ == "__main__":
+    main()

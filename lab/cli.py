@@ -1,0 +1,100 @@
+"""Words on the command line → the lab's verbs. The only file here that prints and exits."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lab import down as downing
+from lab import record, spark
+from lab.errors import LabError
+from lab.instance import OCTETS, Instance
+from lab.spark import factory, gb10
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def named(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that says which lab is meant."""
+    return click.option("--name", type=click.Choice(list(OCTETS)), default="lab", show_default=True)(command)
+
+
+@click.group()
+def verbs() -> None:
+    """A fleet on one machine: real systemd, SSH, Pulumi, S3 and IAM; simulated DGX Sparks."""
+
+
+@verbs.command()
+@named
+@click.option("--sparks", type=click.IntRange(1, 90), default=1, show_default=True, help="how many stand-ins")
+@click.option("--variant", type=click.Choice(factory.VARIANTS), default="classic", show_default=True)
+def hosts(name: str, sparks: int, variant: factory.Variant) -> None:
+    """Boot stand-ins in factory state and nothing else."""
+    instance = Instance.named(name)
+    from lab.instance import host_names
+
+    spark.boot(instance, host_names(sparks), variant)
+    _say_hosts(instance)
+
+
+@verbs.command()
+@named
+@click.option("--all", "everything", is_flag=True, help="every lab of this machine, whatever checkout made it")
+def down(name: str, *, everything: bool) -> None:
+    """Remove a lab: processes, mounts, network, files."""
+    for one in downing.existing() if everything else [name]:
+        downing.down(one)
+        click.echo(f"{one}: removed")
+
+
+@verbs.command()
+@named
+@click.argument("host")
+def halt(name: str, host: str) -> None:
+    """Power one stand-in off; its state is kept."""
+    spark.halt(Instance.named(name), host)
+
+
+@verbs.command()
+@named
+@click.argument("host")
+def boot(name: str, host: str) -> None:
+    """Power one stand-in on."""
+    spark.boot(Instance.named(name), [host])
+
+
+@verbs.command()
+@named
+@click.argument("host")
+@click.argument("scenario")
+def scenario(name: str, host: str, scenario: str) -> None:
+    """Let the simulated GB10 of HOST replay SCENARIO: idle, model-resident, inference, stress."""
+    gb10.load(spark.tree(Instance.named(name), host), scenario)
+
+
+@verbs.command()
+@named
+def status(name: str) -> None:
+    """What exists and what runs."""
+    instance = Instance.named(name)
+    _say_hosts(instance)
+    for label in record.labels(instance):
+        click.echo(f"{label}: {'running' if record.alive(instance, label) else 'ended'}")
+
+
+def _say_hosts(instance: Instance) -> None:
+    for folder in sorted((instance.folder / "hosts").glob("spark-*")):
+        power = "on" if spark.running(instance, folder.name) else "off"
+        click.echo(f"{folder.name}  {instance.address(folder.name)}  power {power}  (simulated)")
+
+
+def main() -> None:
+    """Run a verb; a LabError is shown without a traceback and ends with status 1."""
+    try:
+        verbs()
+    except LabError as error:
+        click.echo(f"lab: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,97 @@
+"""The name of a lab → its addresses, its folder and the names of what it makes on this machine.
+
+Several labs can run side by side, each on a network of its own. Everything the kernel holds for one (bridge,
+nftables table, mounts below the folder) is found again by the names given here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+OCTETS = {"lab": 0, "test": 1, "bench": 2, "drill": 3}
+FIRST_SPARK = 10  # spark-01 ends in .11
+MOST_SPARKS = 90
+S3_PORT, IAM_PORT = 7070, 7071
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One lab: `name` (at most 12 letters: a bridge's name has 15), `octet` of its network, `root` of its checkout."""
+
+    name: str
+    octet: int
+    root: Path = CHECKOUT
+
+    @classmethod
+    def named(cls, name: str, root: Path = CHECKOUT) -> Instance:
+        """The lab of that name; raises LabError when there is none."""
+        if name not in OCTETS:
+            raise LabError(f"no lab is called {name!r}", next_step=f"choose one of {', '.join(OCTETS)}")
+        return cls(name, OCTETS[name], root)
+
+    @property
+    def folder(self) -> Path:
+        """All files of the lab; removed by `down`."""
+        return self.root / ".lab" / self.name
+
+    @property
+    def secrets(self) -> Path:
+        """What nobody else may read: 0700."""
+        return self.folder / "secrets"
+
+    @property
+    def bridge(self) -> str:
+        """The network interface that the stand-ins hang on."""
+        return f"sf-{self.name}"
+
+    @property
+    def table(self) -> str:
+        """Our nftables table: masquerade for the stand-ins."""
+        return f"sparkfleet_lab_{self.name}"
+
+    @property
+    def network(self) -> str:
+        """The network in CIDR form."""
+        return f"10.231.{self.octet}.0/24"
+
+    @property
+    def gateway(self) -> str:
+        """This machine's address on the bridge."""
+        return f"10.231.{self.octet}.1"
+
+    @property
+    def endpoint(self) -> str:
+        """The S3 API."""
+        return f"http://{self.gateway}:{S3_PORT}"
+
+    @property
+    def iam_endpoint(self) -> str:
+        """The IAM API."""
+        return f"http://{self.gateway}:{IAM_PORT}"
+
+    def address(self, host: str) -> str:
+        """The address of `spark-01` and so on."""
+        return f"10.231.{self.octet}.{FIRST_SPARK + number(host)}"
+
+    def host(self, host: str) -> Path:
+        """The folder of one stand-in: upper, work, root, console.log."""
+        return self.folder / "hosts" / host
+
+
+def number(host: str) -> int:
+    """spark-03 → 3; raises LabError for anything else."""
+    prefix, _, digits = host.partition("-")
+    if prefix != "spark" or len(digits) != len("01") or not digits.isdigit() or not 1 <= int(digits) <= MOST_SPARKS:
+        raise LabError(f"{host!r} is not the name of a stand-in", next_step="use spark-01, spark-02, …")
+    return int(digits)
+
+
+def host_names(count: int) -> list[str]:
+    """2 → spark-01, spark-02."""
+    if not 1 <= count <= MOST_SPARKS:
+        raise LabError(f"cannot boot {count} stand-ins", next_step=f"choose between 1 and {MOST_SPARKS}")
+    return [f"spark-{n:02d}" for n in range(1, count + 1)]
