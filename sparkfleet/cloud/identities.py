@@ -36,6 +36,9 @@ PATH = "/sparkfleet/"
 
 ACTIVE = "active"
 UNKNOWN_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
+QUOTA = 2
+"""AWS and versitygw allow so many access keys a user; `plan_keys` never asks for more."""
+
 PROOF_DEADLINE_S = 20.0
 """IAM services may take seconds until every part of them knows a new key."""
 
@@ -89,7 +92,7 @@ class IdentityState:
 def plan_keys(listed: Iterable[Listed], held: Held | None, generation: int) -> KeyPlan:
     """Decide about the keys of one user; a working key stays until its successor is proven.
 
-    A key whose secret nobody kept (the run that made it was killed) is deleted first: stores allow two keys a user.
+    A key whose secret nobody kept (the run that made it was killed) is deleted first, to stay within QUOTA.
     When no kept key works, the oldest active one may still be in use on the host and stays until the end.
     """
     keys = list(listed)
