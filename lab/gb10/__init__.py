@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab.gb10.sysfs import replace, write_tree
+from lab.gb10.tree import replace, write_tree
 
 FOLDER = Path(__file__).resolve().parent
 SCENARIOS = FOLDER / "scenarios"

@@ -1,0 +1,164 @@
+"""What sources say (text) → readings (numbers in base units). Pure; None, or no key: the hardware is silent."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The unit of the cumulative event counters (NVML fields 74, 76, 269-271). nvml.h of branch 580 says nanoseconds;
+# nvidia-smi prints the same counters in microseconds. DECISION: nvml.h, the documented interface, until the two have
+# been compared on a GPU that throttles. Were it wrong, event_reason_seconds_total would be 1000 times too small.
+EVENT_COUNTS_PER_SECOND = 1_000_000_000
+
+# NVML return codes (nvml.h) that mean the GPU is in trouble: uninitialized, driver not loaded, GPU is lost, reset
+# required, access blocked by the operating system. Others say only that this GPU or driver lacks that one reading.
+TROUBLE_CODES = frozenset({1, 9, 15, 16, 17})
+
+UNKNOWN_PERFORMANCE_STATE = 32  # NVML_PSTATE_UNKNOWN
+ABSOLUTE_ZERO_CELSIUS = -273.15  # the kernel marks an unset thermal value as -274 °C
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU at one moment. The names are those of its metrics."""
+
+    index: int
+    up: bool
+    name: str | None = None
+    uuid: str | None = None
+    temperature_celsius: float | None = None
+    temperature_margin_celsius: float | None = None
+    power_watts: float | None = None
+    energy_joules: float | None = None
+    sm_clock_hertz: float | None = None
+    utilization_ratio: float | None = None
+    performance_state: float | None = None
+    memory_total_bytes: float | None = None
+    memory_used_bytes: float | None = None
+    event_reason_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What NVML said about all GPUs at one moment; `up` is false when one of them is in trouble, or there is none."""
+
+    driver: str
+    gpus: tuple[Gpu, ...]
+
+    @property
+    def up(self) -> bool:
+        """Whether every GPU answers."""
+        return bool(self.gpus) and all(gpu.up for gpu in self.gpus)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """NVML as a whole gave nothing, and why, in NVML's words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A temperature at which the kernel acts: `kind` is critical, hot, passive or active."""
+
+    number: int
+    kind: str
+    celsius: float
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """One thermal zone; `name` is the last part of its ACPI path (TSOC), since a GB10's zones all have one type."""
+
+    number: int
+    kind: str
+    name: str
+    celsius: float | None
+    trips: tuple[Trip, ...]
+
+
+def sample(line: str) -> Sample | Failure:
+    """A line of the sampler; ValueError when it is not one."""
+    data = json.loads(line)
+    try:
+        if "failure" in data:
+            return Failure(str(data["failure"]))
+        return Sample(str(data["driver"]), tuple(gpu(item) for item in data["gpus"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a line of the sampler: {line!r}") from error
+
+
+def gpu(data: Mapping[str, Any]) -> Gpu:
+    """One GPU of a sampler's line."""
+    values, errors = data["values"], data["errors"]
+
+    def scaled(name: str, *, times: int = 1, per: int = 1) -> float | None:
+        return values[name] * times / per if name in values else None
+
+    state = scaled("performance_state")
+    memory = values.get("memory_bytes", {})
+    counters = values.get("event_counters", {})
+    has_memory = memory.get("total", 0) > 0  # a total of 0 is a false answer, not an empty memory
+    return Gpu(
+        index=int(data["index"]),
+        up=bool(values) and TROUBLE_CODES.isdisjoint(errors.values()),
+        name=values.get("name"),
+        uuid=values.get("uuid"),
+        temperature_celsius=scaled("temperature_celsius"),
+        temperature_margin_celsius=scaled("margin_celsius"),
+        power_watts=scaled("power_milliwatts", per=1000),
+        energy_joules=scaled("energy_millijoules", per=1000),
+        sm_clock_hertz=scaled("sm_clock_megahertz", times=1_000_000),
+        utilization_ratio=scaled("utilization_percent", per=100),
+        performance_state=None if state == UNKNOWN_PERFORMANCE_STATE else state,
+        memory_total_bytes=memory["total"] if has_memory else None,
+        memory_used_bytes=memory["used"] if has_memory else None,
+        event_reason_seconds={reason: count / EVENT_COUNTS_PER_SECOND for reason, count in counters.items()},
+    )
+
+
+def meminfo(text: str) -> dict[str, int]:
+    """/proc/meminfo → {name: bytes}, counts (HugePages_Free) as they are; lines of another form are left out."""
+    found = re.findall(r"^([^\s:]+):[ \t]+(\d+)( kB)?[ \t]*$", text, flags=re.MULTILINE)
+    return {name: int(number) * (1024 if unit else 1) for name, number, unit in found}
+
+
+def allocatable_bytes(memory: Mapping[str, int]) -> int | None:
+    """What a CUDA program can still get of a unified memory, by the rule of NVIDIA's DGX Spark known-issues page.
+
+    MemAvailable plus free swap; where huge pages are set aside, the free ones alone. `cudaMemGetInfo` says less, since
+    it leaves out memory that can be reclaimed.
+    """
+    if memory.get("HugePages_Total"):
+        pages, size = memory.get("HugePages_Free"), memory.get("Hugepagesize")
+        return None if pages is None or size is None else pages * size
+    available = memory.get("MemAvailable")
+    return None if available is None else available + memory.get("SwapFree", 0)
+
+
+def zone(number: int, files: Mapping[str, str]) -> Zone:
+    """The files of /sys/class/thermal/thermal_zoneN (name → content, `acpi_path` from device/path) → a zone."""
+    trips = []
+    for name in sorted(files):
+        match = re.fullmatch(r"trip_point_(\d+)_temp", name)
+        trip_celsius = celsius(files[name]) if match else None
+        if match and trip_celsius is not None:
+            kind = files.get(f"trip_point_{match[1]}_type", "").strip()
+            trips.append(Trip(int(match[1]), kind, trip_celsius))
+    acpi_name = files.get("acpi_path", "").strip().rpartition(".")[2]
+    return Zone(number, files.get("type", "").strip(), acpi_name, celsius(files.get("temp", "")), tuple(trips))
+
+
+def celsius(text: str) -> float | None:
+    """Millidegrees as the kernel writes them → °C; None when there is no number or the kernel's mark for none."""
+    try:
+        degrees = int(text) / 1000
+    except ValueError:
+        return None
+    return degrees if degrees > ABSOLUTE_ZERO_CELSIUS else None
