@@ -27,7 +27,9 @@ START_DEADLINE_S = 15.0
 
 def built(program: str) -> Path:
     """Where a built tool is. The one place to change when the lab's toolchain gives it instead."""
-    found = [*CACHE.glob(f"tools/*/{program}"), CACHE / "trial" / program]
+    modules = Path("~/go/pkg/mod/github.com/pulumi/pulumi/sdk").expanduser()
+    scripts = sorted(modules.glob(f"v3@v3.2*/python/*/{program}"))  # scripts of the SDK, not built
+    found = [*CACHE.glob(f"tools/*/{program}"), CACHE / "trial" / program, *scripts]
     on_path = shutil.which(program)
     candidates = [*(path for path in found if path.exists()), *([Path(on_path)] if on_path else [])]
     if not candidates:
@@ -46,9 +48,15 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def tool() -> Callable[[str], Path]:
-    """Find a built program by name, or skip the test that needs it."""
-    return built
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the Pulumi CLI, its Python language host and their two scripts side by side."""
+    folder = tmp_path_factory.mktemp("engine")
+    (folder / "pulumi").symlink_to(built("pulumi"))
+    # Copies: the language host looks for its scripts beside its own real path.
+    for name in ("pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"):
+        shutil.copy(built(name), folder / name)
+        (folder / name).chmod(0o755)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,178 @@
+"""The on-premises store through the real Pulumi engine: preview, up, unchanged, drift, rotation, destroy."""
+
+from __future__ import annotations
+
+import ensurepip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparkfleet.cloud import objectstore, onprem
+from sparkfleet.cloud.objectstore import Connection, Key
+from sparkfleet.model import Fleet
+
+PROGRAM = """
+import os
+import pulumi
+from sparkfleet.cloud.provide import provide
+from sparkfleet.model import Fleet
+
+cloud = provide(Fleet.model_validate_json(os.environ["FLEET"]))
+for host, resource in cloud.identities.items():
+    pulumi.export(host, resource.access_key_id)
+for purpose, name in cloud.buckets.items():
+    pulumi.export(purpose, name)
+"""
+RUN_DEADLINE_S = 120
+
+
+@dataclass
+class Stack:
+    """A Pulumi project in a folder of its own, with its state beside it."""
+
+    folder: Path
+    environment: dict[str, str]
+    fleet: Fleet
+
+    def pulumi(self, *arguments: str, succeeds: bool = True) -> str:
+        """Run one Pulumi command and return what it printed."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive", "--color=never"],
+            cwd=self.folder,
+            env=self.environment | {"FLEET": self.fleet.model_dump_json()},
+            capture_output=True,
+            text=True,
+            timeout=RUN_DEADLINE_S,
+            check=False,
+        )
+        printed = done.stdout + done.stderr
+        assert (done.returncode == 0) == succeeds, printed
+        return printed
+
+    def written(self) -> str:
+        """All that Pulumi has written to disk: state, history, backups."""
+        return "".join(path.read_text(errors="replace") for path in self.folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def stack(fleet: Fleet, tmp_path: Path, engine: Path) -> Iterator[Stack]:
+    """A fresh stack with a file backend; its passphrase protects nothing, because no secret is in it."""
+    project = tmp_path / "project"
+    (project / "state").mkdir(parents=True)
+    (project / "Pulumi.yaml").write_text("name: cloud-test\nruntime: python\n")
+    (project / "__main__.py").write_text(PROGRAM)
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(engine), os.environ["PATH"]]),
+        # The language host asks `python -m pip list` for plugins; an environment made by uv has no pip of its own.
+        "PYTHONPATH": os.pathsep.join(map(str, (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))),
+        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_BACKEND_URL": (project / "state").as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    stack = Stack(project, environment, fleet)
+    stack.pulumi("stack", "init", "test")
+    yield stack
+    stack.pulumi("destroy", "--yes")
+
+
+def _secrets(stack: Stack, server: Any) -> list[str]:
+    held = [json.loads(onprem.secret_file(stack.fleet, host).read_text()) for host in stack.fleet.hosts]
+    return [server.secret, *(key["secret_access_key"] for key in held)]
+
+
+def test_a_fleet_lives_through_the_engine(
+    stack: Stack, server: Any, connection: Connection, describe_fleet: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    """Preview names everything, up makes it, again changes nothing, drift is named and mended, a key is rotated.
+
+    No secret is in anything that Pulumi printed or wrote.
+    """
+    name = stack.fleet.fleet
+    admin = objectstore.administrator(connection)
+    printed = [stack.pulumi("preview", "--diff")]
+    for expected in (f"{name}-datasets", f"{name}-models", f"{name}-spark-01", "hosts/spark-01/", "versioning"):
+        assert expected in printed[0]
+
+    printed.append(stack.pulumi("up", "--yes"))
+    printed.append(stack.pulumi("up", "--yes", "--expect-no-changes"))
+
+    user = f"{name}-spark-01"
+    wide = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    objectstore.iam(connection, admin).put_user_policy(
+        UserName=user, PolicyName="stray", PolicyDocument=json.dumps(wide)
+    )
+    printed.append(stack.pulumi("refresh", "--yes", "--diff"))
+    assert "stray" in printed[-1]
+    printed.append(stack.pulumi("up", "--yes", "--diff"))
+    assert objectstore.iam(connection, admin).list_user_policies(UserName=user)["PolicyNames"] == ["host-access"]
+
+    old = _secrets(stack, server)
+    before = json.loads(stack.pulumi("stack", "output", "--json"))
+    stack.fleet = describe_fleet(server, tmp_path, name, generations={"spark-01": 2})
+    printed.append(stack.pulumi("preview", "--diff"))
+    assert "generation" in printed[-1]
+    printed.append(stack.pulumi("up", "--yes"))
+    after = json.loads(stack.pulumi("stack", "output", "--json"))
+    assert {key for key in after if after[key] != before[key]} == {"spark-01"}
+    printed.append(stack.pulumi("up", "--yes", "--expect-no-changes"))
+
+    everything = stack.written() + "".join(printed)
+    assert after["spark-01"] in everything, "the key's id must be found, or this search finds nothing at all"
+    assert not [secret for secret in (*old, *_secrets(stack, server)) if secret in everything]
+
+
+def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: Connection) -> None:
+    """After destroy the keys are dead, the bucket with an object is there and named, the empty one is gone."""
+    stack.pulumi("up", "--yes")
+    s3 = objectstore.s3(connection, objectstore.administrator(connection))
+    s3.put_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a", Body=b"kept")
+    held = json.loads(onprem.secret_file(stack.fleet, "spark-01").read_text())
+    host = objectstore.s3(connection, Key(held["access_key_id"], held["secret_access_key"]))
+
+    printed = stack.pulumi("destroy", "--yes")
+
+    assert f"{stack.fleet.fleet}-datasets holds data and was kept" in printed
+    assert s3.get_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a")["Body"].read() == b"kept"
+    with pytest.raises(host.exceptions.ClientError, match="InvalidAccessKeyId"):
+        host.list_objects_v2(Bucket=f"{stack.fleet.fleet}-datasets", Prefix="hosts/spark-01/")
+    with pytest.raises(s3.exceptions.ClientError, match="404"):
+        s3.head_bucket(Bucket=f"{stack.fleet.fleet}-models")
+
+
+def test_a_store_that_is_away_fails_and_loses_nothing(stack: Stack) -> None:
+    """With the IAM endpoint away refresh fails with the next step, and the next up finds everything as it was."""
+    stack.pulumi("up", "--yes")
+    reachable = stack.fleet
+    away = reachable.cloud.onprem.model_copy(update={"iam_endpoint": "http://127.0.0.1:9"})
+    stack.fleet = reachable.model_copy(update={"cloud": reachable.cloud.model_copy(update={"onprem": away})})
+
+    printed = stack.pulumi("up", "--yes", succeeds=False)
+    assert "mend the endpoints under cloud.onprem" in printed
+
+    stack.fleet = reachable
+    stack.pulumi("up", "--yes")
+    stack.pulumi("up", "--yes", "--expect-no-changes")
+
+
+def test_without_a_cloud_no_cloud_library_is_loaded() -> None:
+    """`provider: none` gives nothing and imports neither boto3 nor pulumi nor pulumi_aws."""
+    program = """
+import sys
+from sparkfleet.cloud.provide import provide
+from sparkfleet.model import Fleet
+cloud = provide(Fleet.model_validate({"fleet": "bare", "hosts": {"h1": {"addresses": ["192.0.2.1"]}}}))
+print(dict(cloud.identities), dict(cloud.buckets), sorted({"boto3", "pulumi", "pulumi_aws"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split("\n")[0] == "{} {} []"
