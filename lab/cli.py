@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lab import down as downing
-from lab import record, spark
+from lab import gb10, record, spark
 from lab.errors import LabError
 from lab.instance import OCTETS, Instance
-from lab.spark import factory, gb10
+from lab.spark import factory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,9 +69,9 @@ def boot(name: str, host: str) -> None:
 @verbs.command()
 @named
 @click.argument("host")
-@click.argument("scenario")
+@click.argument("scenario", type=click.Choice(gb10.names()))
 def scenario(name: str, host: str, scenario: str) -> None:
-    """Let the simulated GB10 of HOST replay SCENARIO: idle, model-resident, inference, stress."""
+    """Let the simulated GB10 of HOST replay SCENARIO."""
     gb10.load(spark.tree(Instance.named(name), host), scenario)
 
 

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 SHOWN_LINES = 15
 
-# Dies with the thread that started it and takes its whole process tree and its mounts along, so that a killed
-# `make up` leaves no debootstrap behind with /proc mounted in a half-built tree.
-SEALED = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+# A program so started dies with the thread that started it …
+TIED = ["setpriv", "--pdeathsig", "KILL"]
+# … and this one takes its whole process tree and its mounts along: a killed `make up` leaves no debootstrap behind
+# that has /proc mounted in a half-built tree.
+SEALED = [*TIED, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 def run(  # noqa: PLR0913 - the parts of one call, each with a default

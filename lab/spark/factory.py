@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lab import network, shell
-from lab.spark import base, gb10
+from lab import gb10, network, shell
+from lab.spark import base
 
 if TYPE_CHECKING:
     from lab.instance import Instance

@@ -1,0 +1,129 @@
+"""The names of tools → their paths, each built from its pinned module when it is in neither the cache nor, for
+Pulumi, on PATH.
+
+    ensure(["pulumi", "versitygw"]) -> {"pulumi": Path("…/bin/pulumi"), …}
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import cache, shell
+from lab.progress import silent
+from lab.toolchain import go
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lab.progress import Step
+
+MODULES = Path(__file__).resolve().parent
+PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program: the folder of the module that pins it, its package, how it is built and what lies beside it."""
+
+    module: str
+    package: str
+    tags: str = ""
+    version_of: tuple[str, str] | None = None  # (module whose version it carries, linker symbol that takes it)
+    scripts: tuple[str, ...] = ()  # copied from the Pulumi SDK that belongs to the command
+
+
+TOOLS = {
+    "pulumi": Tool(
+        "pulumi",
+        "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        tags="osusergo grpcnotrace",
+        version_of=(PULUMI_SDK, f"{PULUMI_SDK}/go/common/version.Version"),
+        scripts=("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"),
+    ),
+    "pulumi-language-python": Tool("language", f"{PULUMI_SDK}/python/cmd/pulumi-language-python"),
+    "versitygw": Tool(
+        "store", "github.com/versity/versitygw/cmd/versitygw", version_of=("github.com/versity/versitygw", "main.Version")
+    ),
+    "tailscale": Tool("tailnet", "tailscale.com/cmd/tailscale"),
+    "tailscaled": Tool("tailnet", "tailscale.com/cmd/tailscaled"),
+}
+NEEDED = ("pulumi", "pulumi-language-python", "versitygw")  # by `make up`
+PULUMI_PARTS = ("pulumi", "pulumi-language-python")
+
+
+def ensure(names: Iterable[str] = NEEDED, step: Step = silent) -> dict[str, Path]:
+    """Where each tool is; builds what is missing, one after another, because one build already fills all processors."""
+    wanted = list(names)
+    found = installed_pulumi() if set(wanted) & set(PULUMI_PARTS) else {}
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        with step("finding Go"):
+            compiler = go.ensure(go.needed([_go_mod(TOOLS[name]).read_text() for name in missing]))
+        said = go.describe(compiler)
+        for name in missing:
+            found[name] = _built(name, compiler, said, step)
+    return {name: found[name] for name in wanted}
+
+
+def installed_pulumi() -> dict[str, Path]:
+    """The Pulumi that the person has, both parts, if its version fits; nothing otherwise."""
+    pinned = go.version(_pinned(TOOLS["pulumi"], PULUMI_SDK))
+    paths = {name: shutil.which(name) for name in PULUMI_PARTS}
+    if any(path is None or Path(path).resolve().is_relative_to(cache.root()) for path in paths.values()):
+        return {}  # absent, or what an earlier lab built and `make env` put on PATH
+    if not fits(shell.run(str(paths["pulumi"]), "version", check=False), pinned):
+        return {}
+    return {name: Path(path) for name, path in paths.items() if path}
+
+
+def fits(said: str, pinned: go.Version) -> bool:
+    """Whether `pulumi version` names the pinned minor version or a newer one of the same major."""
+    found = go.version(said)
+    return bool(found) and found[0] == pinned[0] and found[:2] >= pinned[:2]
+
+
+def _built(name: str, compiler: Path, compiler_version: str, step: Step) -> Path:
+    tool = TOOLS[name]
+    module = MODULES / tool.module
+    flags = ["-trimpath", "-tags", tool.tags, "-ldflags", _linker_flags(tool)]
+    key = cache.digest(
+        _go_mod(tool).read_bytes(), (module / "go.sum").read_bytes(), compiler_version, tool.package, *flags, *tool.scripts
+    )
+
+    def build(out: Path) -> None:
+        log = cache.root() / f"{name}.log"
+        log.write_text("")
+        with step(f"building {name} {_pinned(tool, tool.package)}"):
+            shell.run(
+                *shell.TIED, compiler, "build", *flags, "-o", out / name, tool.package,
+                cwd=module, log=log, env=go.ENVIRONMENT,
+            )  # fmt: skip
+        if tool.scripts:
+            shipped = shell.run(compiler, "list", "-m", "-f", "{{.Dir}}", PULUMI_SDK, cwd=module, env=go.ENVIRONMENT)
+            for script in tool.scripts:
+                shutil.copyfile(Path(shipped.strip()) / script, out / Path(script).name)
+                (out / Path(script).name).chmod(0o755)
+
+    return cache.once(f"tools/{name}-{key}", build) / name
+
+
+def _linker_flags(tool: Tool) -> str:
+    """Without debugging tables, and with the version where the program looks for it."""
+    if tool.version_of is None:
+        return "-s -w"
+    source, symbol = tool.version_of
+    return f"-s -w -X {symbol}={_pinned(tool, source)}"
+
+
+def _pinned(tool: Tool, package: str) -> str:
+    """The version that go.mod pins for the module which holds `package`, with its v."""
+    pins = re.findall(r"^\s*(?:require )?(\S+) (v\S+)", _go_mod(tool).read_text(), re.MULTILINE)
+    return max((len(path), version) for path, version in pins if f"{package}/".startswith(f"{path}/"))[1]
+
+
+def _go_mod(tool: Tool) -> Path:
+    return MODULES / tool.module / "go.mod"
