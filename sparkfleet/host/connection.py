@@ -60,6 +60,10 @@ class Result:
     stderr: str
 
 
+class LoginRefusedError(UnreachableError):
+    """The host answered as itself, but does not accept this key or password."""
+
+
 def dial(target: Target) -> tuple[str, socket.socket]:
     """The first address that accepts a TCP connection, in order; raises UnreachableError naming every attempt."""
     attempts = []
@@ -128,9 +132,11 @@ class Session:
                 "with --fingerprint.",
             ) from error
         except paramiko.AuthenticationException as error:
-            raise UnreachableError(
-                f"{target.name} at {self.address} refused {target.user}'s login.",
-                usually="the host was reset, or the automation key changed on one side only.",
+            raise LoginRefusedError(
+                f"{target.name} at {self.address} refused {target.user}'s {'password' if password else 'login'}.",
+                usually="the password is wrong, or sshd takes none (PasswordAuthentication no)."
+                if password
+                else "the host was reset, or the automation key changed on one side only.",
                 next_step=f"run `spark adopt {target.name}` again.",
             ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
@@ -169,6 +175,34 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def offered_key(target: Target, prefer: tuple[str, ...] = ("ssh-ed25519",)) -> tuple[str, str]:
+    """The host key that the machine shows, as (type, base64), read before anything is trusted or sent.
+
+    Of several host keys it shows the first type in `prefer` that it has. Raises UnreachableError.
+    """
+    import paramiko
+
+    _, sock = dial(target)
+    try:
+        transport = paramiko.Transport(sock)
+        try:
+            known = transport.get_security_options()
+            known.key_types = sorted(known.key_types, key=lambda kind: kind not in prefer)
+            transport.start_client(timeout=target.connect_timeout_s)
+            key = transport.get_remote_server_key()
+        finally:
+            transport.close()
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise UnreachableError(
+            f"{target.name} accepts connections on port {target.port}, but does not speak SSH: {error}.",
+            usually="another service listens there, or sshd is starting or throttles.",
+            next_step=f"check hosts.{target.name}.port, wait a minute and run the same command again.",
+        ) from error
+    finally:
+        sock.close()
+    return key.get_name(), key.get_base64()
 
 
 def fingerprint(key: Any) -> str:
