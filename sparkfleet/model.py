@@ -174,6 +174,9 @@ class Aws(Described):
 
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     bucket_prefix: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,30}$", description="bucket names are global")
+    trust_bundle: Path | None = Field(
+        default=None, description="PEM of the authority behind the hosts' certificates; without it they get no role"
+    )
 
 
 class Cloud(Described):

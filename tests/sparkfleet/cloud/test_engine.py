@@ -31,6 +31,7 @@ for purpose, name in cloud.buckets.items():
     pulumi.export(purpose, name)
 """
 RUN_DEADLINE_S = 120
+UP = ("up", "--yes", "--skip-preview")
 
 
 @dataclass
@@ -82,7 +83,7 @@ def stack(fleet: Fleet, tmp_path: Path, engine: Path) -> Iterator[Stack]:
     stack = Stack(project, environment, fleet)
     stack.pulumi("stack", "init", "test")
     yield stack
-    stack.pulumi("destroy", "--yes")
+    stack.pulumi("destroy", "--yes", "--skip-preview")
 
 
 def _secrets(stack: Stack, server: Any) -> list[str]:
@@ -103,17 +104,17 @@ def test_a_fleet_lives_through_the_engine(
     for expected in (f"{name}-datasets", f"{name}-models", f"{name}-spark-01", "hosts/spark-01/", "versioning"):
         assert expected in printed[0]
 
-    printed.append(stack.pulumi("up", "--yes"))
-    printed.append(stack.pulumi("up", "--yes", "--expect-no-changes"))
+    printed.append(stack.pulumi(*UP))
+    printed.append(stack.pulumi(*UP, "--expect-no-changes"))
 
     user = f"{name}-spark-01"
     wide = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     objectstore.iam(connection, admin).put_user_policy(
         UserName=user, PolicyName="stray", PolicyDocument=json.dumps(wide)
     )
-    printed.append(stack.pulumi("refresh", "--yes", "--diff"))
+    printed.append(stack.pulumi("refresh", "--yes", "--skip-preview", "--diff"))
     assert "stray" in printed[-1]
-    printed.append(stack.pulumi("up", "--yes", "--diff"))
+    printed.append(stack.pulumi(*UP))
     assert objectstore.iam(connection, admin).list_user_policies(UserName=user)["PolicyNames"] == ["host-access"]
 
     old = _secrets(stack, server)
@@ -121,10 +122,10 @@ def test_a_fleet_lives_through_the_engine(
     stack.fleet = describe_fleet(server, tmp_path, name, generations={"spark-01": 2})
     printed.append(stack.pulumi("preview", "--diff"))
     assert "generation" in printed[-1]
-    printed.append(stack.pulumi("up", "--yes"))
+    printed.append(stack.pulumi(*UP))
     after = json.loads(stack.pulumi("stack", "output", "--json"))
     assert {key for key in after if after[key] != before[key]} == {"spark-01"}
-    printed.append(stack.pulumi("up", "--yes", "--expect-no-changes"))
+    printed.append(stack.pulumi(*UP, "--expect-no-changes"))
 
     everything = stack.written() + "".join(printed)
     assert after["spark-01"] in everything, "the key's id must be found, or this search finds nothing at all"
@@ -133,13 +134,13 @@ def test_a_fleet_lives_through_the_engine(
 
 def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: Connection) -> None:
     """After destroy the keys are dead, the bucket with an object is there and named, the empty one is gone."""
-    stack.pulumi("up", "--yes")
+    stack.pulumi(*UP)
     s3 = objectstore.s3(connection, objectstore.administrator(connection))
     s3.put_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a", Body=b"kept")
     held = json.loads(onprem.secret_file(stack.fleet, "spark-01").read_text())
     host = objectstore.s3(connection, Key(held["access_key_id"], held["secret_access_key"]))
 
-    printed = stack.pulumi("destroy", "--yes")
+    printed = stack.pulumi("destroy", "--yes", "--skip-preview")
 
     assert f"{stack.fleet.fleet}-datasets holds data and was kept" in printed
     assert s3.get_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a")["Body"].read() == b"kept"
@@ -151,17 +152,17 @@ def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: 
 
 def test_a_store_that_is_away_fails_and_loses_nothing(stack: Stack) -> None:
     """With the IAM endpoint away refresh fails with the next step, and the next up finds everything as it was."""
-    stack.pulumi("up", "--yes")
+    stack.pulumi(*UP)
     reachable = stack.fleet
     away = reachable.cloud.onprem.model_copy(update={"iam_endpoint": "http://127.0.0.1:9"})
     stack.fleet = reachable.model_copy(update={"cloud": reachable.cloud.model_copy(update={"onprem": away})})
 
-    printed = stack.pulumi("up", "--yes", succeeds=False)
+    printed = stack.pulumi(*UP, succeeds=False)
     assert "mend the endpoints under cloud.onprem" in printed
 
     stack.fleet = reachable
-    stack.pulumi("up", "--yes")
-    stack.pulumi("up", "--yes", "--expect-no-changes")
+    stack.pulumi(*UP)
+    stack.pulumi(*UP, "--expect-no-changes")
 
 
 def test_without_a_cloud_no_cloud_library_is_loaded() -> None:
