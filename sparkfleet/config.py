@@ -83,7 +83,7 @@ class _StrictLoader(yaml.SafeLoader):
         """Refuse a key that stands twice in one map."""
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True) 
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
             seen.add(key)

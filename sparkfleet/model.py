@@ -6,6 +6,7 @@ once is checked by `config`, so that all faults of a file show together.
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import re
 from enum import StrEnum
@@ -190,6 +191,14 @@ class Cloud(Described):
     )
 
 
+class Waiver(Described):
+    """A check of the compliance pack that may fail for a while: why, until when, and where."""
+
+    reason: str = Field(min_length=10)
+    until: dt.date = Field(description="the first day on which the check counts again")
+    hosts: list[HostName] = Field(default_factory=list, description="empty: every host")
+
+
 class Fleet(Described):
     """The whole description."""
 
@@ -201,6 +210,7 @@ class Fleet(Described):
     exporter: Exporter = Exporter()
     monitor: Monitor = Monitor()
     cloud: Cloud = Cloud()
+    waivers: dict[str, Waiver] = Field(default_factory=dict, description="by the id of the check")
 
     def generation(self, host: str) -> int:
         """Which object-store key of the host is the wanted one; 1 unless raised."""

@@ -1,0 +1,45 @@
+"""The fleet description → object store, identities and every host. Run by Pulumi: `pulumi preview --diff`, `pulumi up`.
+
+The parts: sparkfleet.config reads the stack, sparkfleet.cloud makes the store, sparkfleet.host brings hosts to their
+described state. `spark plan` and `spark verify` look at the same hosts without Pulumi.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pulumi
+from pulumi.runtime.config import get_config_env
+
+from sparkfleet import config
+from sparkfleet.cloud.provide import provide
+from sparkfleet.errors import SparkfleetError
+from sparkfleet.host import sources
+from sparkfleet.host.desired import desired
+from sparkfleet.host.spark_host import SparkHost
+
+
+def program() -> None:
+    """Register everything; every fault of the description is reported before anything is touched."""
+    fleet = config.from_engine(get_config_env(), sources.PROJECT)
+    read = sources.read(fleet)
+    wanted = {name: desired(fleet, name, read) for name in fleet.hosts}
+    if len(wanted) > 1 and os.environ.get("PULUMI_CONTINUE_ON_ERROR") != "true":
+        pulumi.warn(
+            "PULUMI_CONTINUE_ON_ERROR is not true: when one host fails, Pulumi starts no other. "
+            'Run `eval "$(make -s env)"`, or export it, to let the others converge.'
+        )
+    cloud = provide(fleet)
+    for name, host in wanted.items():
+        identity = cloud.identities.get(name)
+        SparkHost(fleet, host, pulumi.ResourceOptions(depends_on=[identity] if identity else []))
+    pulumi.export("fleet", fleet.fleet)
+    pulumi.export("hosts", {name: host.addresses for name, host in fleet.hosts.items()})
+    pulumi.export("buckets", dict(cloud.buckets))
+
+
+try:
+    program()
+except SparkfleetError as error:
+    # Without a traceback: the message is meant for whoever wrote the description.
+    raise pulumi.RunError(str(error)) from None

@@ -1,0 +1,189 @@
+#!/usr/bin/python
+"""Rendered files, links and exact directories → the same on the host; only what differs is written."""
+
+from __future__ import absolute_import, annotations, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = """
+module: tree
+short_description: Make files, links and exact directories equal to a rendered tree
+description:
+  - Every file is validated, then replaced atomically. Whatever is replaced in an exact directory or is no longer
+    described is moved to /var/lib/sparkfleet/removed, never deleted.
+  - Marks the roles that it touches as pending before the first change; M(sparkfleet.host.marker) clears the mark.
+options:
+  tree:
+    description: The rendered tree as JSON text, as C(spark inventory) writes it.
+    type: str
+    required: true
+  roles:
+    description: The roles to apply; files of other roles are left alone.
+    type: list
+    elements: str
+    required: true
+  remove:
+    description: Paths of files that sparkfleet shipped once and that are no longer described.
+    type: list
+    elements: str
+    default: []
+author: sparkfleet
+"""
+EXAMPLES = """
+- name: Ship the rendered tree
+  sparkfleet.host.tree:
+    tree: "{{ lookup('ansible.builtin.file', sparkfleet_tree_file) }}"
+    roles: [base, access]
+"""
+RETURN = """
+changed_paths:
+  description: What was written, linked or moved away.
+  type: list
+  returned: always
+touched:
+  description: The roles of which something changed, now or in an earlier apply that was interrupted.
+  type: list
+  returned: always
+"""
+
+import base64
+import grp
+import json
+import os
+import pwd
+import shlex
+import shutil
+import stat
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sparkfleet.host.plugins.module_utils import marker
+
+REMOVED = "/var/lib/sparkfleet/removed"
+
+
+def content_of(entry):
+    """The bytes of a file entry: `text`, or `base64` for what is not text."""
+    return base64.b64decode(entry["base64"]) if "base64" in entry else entry["text"].encode()
+
+
+def file_differs(path, entry, content, uid, gid):
+    """Whether the file on the host is not exactly the described one."""
+    try:
+        at = os.lstat(path)
+    except FileNotFoundError:
+        return True
+    if not stat.S_ISREG(at.st_mode) or at.st_size != len(content):
+        return True
+    if (stat.S_IMODE(at.st_mode), at.st_uid, at.st_gid) != (entry["mode"], uid, gid):
+        return True
+    with open(path, "rb") as f:
+        return f.read() != content
+
+
+def link_differs(path, target):
+    """Whether the path is not a link to the target."""
+    try:
+        return os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path))) != target
+    except OSError:
+        return True
+
+
+def put_aside(path, stamp):
+    """Move a file to the removed folder under its own path and a time: nothing of the owner's is lost."""
+    aside = REMOVED + path + "." + stamp
+    os.makedirs(os.path.dirname(aside), mode=0o700, exist_ok=True)
+    shutil.move(path, aside)
+
+
+def validator(module, command):
+    """A check for `marker.replace`: fails the module, naming the validator's own words."""
+
+    def check(temporary):
+        rc, out, err = module.run_command(shlex.split(command.replace("%s", shlex.quote(temporary))))
+        if rc:
+            words = (err or out).strip().replace(temporary, "the new file")
+            module.fail_json(msg="%s refuses the new file: %s" % (shlex.split(command)[0], words))
+
+    return check if command else None
+
+
+def changes_of(tree, roles, remove):
+    """What differs, as (role, path, action) with an action that makes it equal."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    for path, entry in sorted(tree["files"].items()):
+        if entry["role"] not in roles:
+            continue
+        uid, gid = pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
+        content = content_of(entry)
+        if file_differs(path, entry, content, uid, gid):
+            yield entry["role"], path, ("file", entry, content, uid, gid)
+    for path, entry in sorted(tree["links"].items()):
+        if entry["role"] in roles and link_differs(path, entry["target"]):
+            yield entry["role"], path, ("link", entry["target"])
+    for folder, entry in sorted(tree["exact"].items()):
+        if entry["role"] not in roles or not os.path.isdir(folder):
+            continue
+        for name in sorted(os.listdir(folder)):
+            if name not in entry["names"] and not name.startswith(".sparkfleet-"):
+                yield entry["role"], os.path.join(folder, name), ("aside", stamp)
+    for path in remove:
+        if os.path.lexists(path):
+            yield None, path, ("aside", stamp)
+
+
+def act(module, path, action):
+    """Carry out one change."""
+    if action[0] == "file":
+        _kind, entry, content, uid, gid = action
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        if os.path.isdir(path):
+            module.fail_json(msg="%s: a directory stands where a file is described; look at it first" % path)
+        marker.replace(path, content, entry["mode"], uid, gid, validator(module, entry["validate"]))
+    elif action[0] == "link":
+        temporary = "%s.sparkfleet-%d" % (path, os.getpid())
+        os.symlink(action[1], temporary)
+        os.rename(temporary, path)
+    else:
+        put_aside(path, action[1])
+
+
+def sweep(tree):
+    """Remove temporary files that a killed run left beside described ones."""
+    for folder in {os.path.dirname(path) for path in tree["files"]}:
+        if os.path.isdir(folder):
+            for name in os.listdir(folder):
+                if name.startswith(".sparkfleet-"):
+                    os.unlink(os.path.join(folder, name))
+
+
+def main():
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        {
+            "tree": {"type": "str", "required": True, "no_log": True},
+            "roles": {"type": "list", "elements": "str", "required": True},
+            "remove": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    tree, roles = json.loads(module.params["tree"]), set(module.params["roles"])
+    state = marker.load()
+    interrupted = {r for r, digest in state.get("roles", {}).items() if digest == marker.PENDING and r in roles}
+    if not module.check_mode:
+        marks = dict(state.get("roles", {}))
+        marks.update(dict.fromkeys(roles, marker.PENDING))
+        marker.save(dict(state, roles=marks))
+        sweep(tree)
+    changes = list(changes_of(tree, roles, module.params["remove"]))
+    if not module.check_mode:
+        for _role, path, action in changes:
+            act(module, path, action)
+    touched = interrupted | {role for role, _path, _action in changes if role}
+    module.exit_json(
+        changed=bool(changes), changed_paths=[path for _role, path, _action in changes], touched=sorted(touched)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One module a verb of `spark`: its arguments, what it calls, how its answer is shown."""

@@ -1,0 +1,187 @@
+"""Changes → carried out on the hosts by ansible-runner: only the roles that the plan names, only where it names them.
+
+The one edge that changes hosts. ansible-runner works in a process of its own (this module run with -m), with a minimal
+environment, in a folder that is removed afterwards; `watch` sees to it that nothing survives a killed owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparkfleet.errors import ApplyError
+from sparkfleet.host import inventory, watch
+from sparkfleet.host.sources import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sparkfleet.host.desired import Desired
+    from sparkfleet.host.plan import Change
+    from sparkfleet.model import Fleet
+
+# All that Ansible and ssh need of the controller's environment. Passphrases and cloud keys stay outside: ansible-runner
+# writes the whole environment of a run into its artifacts.
+ENVIRONMENT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR")
+MODULES = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one host needs: its desired state, what differs, and the address that answered."""
+
+    desired: Desired
+    changes: Sequence[Change]
+    address: str
+
+
+@dataclass
+class Outcome:
+    """What became of a host: `failure` is empty, or the task and the words it failed with."""
+
+    changed_tasks: list[str] = field(default_factory=list)
+    failure: str = ""
+
+
+def apply(fleet: Fleet, work: Mapping[str, Work], *, say: Callable[[str], None] = lambda _: None) -> dict[str, Outcome]:
+    """Bring the hosts of `work` to their desired states in one run; one host's failure does not stop the others.
+
+    Returns an Outcome a host; raises ApplyError only when the run itself could not be made.
+    """
+    with _run_folder() as (folder, run):
+        hosts = {}
+        for name, host in work.items():
+            tree_file = inventory.write_tree(folder / "trees", host.desired)
+            hosts[name] = inventory.host_variables(fleet, host.desired, host.changes, tree_file, host.address)
+        (folder / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+        environment = {k: v for k in ENVIRONMENT if (v := os.environ.get(k))}
+        environment |= _secret_variables(hosts) | _ansible_environment(folder, len(hosts))
+        environment |= {watch.VARIABLE: run, "PYTHONPATH": str(MODULES)}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "sparkfleet.host.apply", str(folder)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        outcomes = {name: Outcome() for name in work}
+        assert child.stdout is not None  # noqa: S101  (it is a pipe)
+        for line in child.stdout:
+            _take(json.loads(line), outcomes, say)
+        _, errors = child.communicate()
+        if child.returncode not in {0, 2}:  # 2: some hosts failed; they say so themselves
+            last = (errors.strip().splitlines() or ["it said nothing"])[-1]
+            raise ApplyError(f"ansible-runner ended with code {child.returncode}: {last}")
+    return outcomes
+
+
+def _take(event: dict[str, Any], outcomes: dict[str, Outcome], say: Callable[[str], None]) -> None:
+    outcome = outcomes[event["host"]]
+    if event["kind"] == "failed":
+        outcome.failure = outcome.failure or f"{event['task']}: {event['message']}"
+    elif event["kind"] == "changed":
+        outcome.changed_tasks.append(event["task"])
+        say(f"{event['host']}: {event['task']}")
+
+
+@contextlib.contextmanager
+def _run_folder() -> Iterator[tuple[Path, str]]:
+    """A private folder and an identity for one run, and a watcher that outlives us if we are killed."""
+    run = uuid.uuid4().hex
+    folder = Path(tempfile.mkdtemp(prefix="spark-"))  # short: ssh's ControlPath must stay under 108 bytes
+    watcher = subprocess.Popen(
+        [sys.executable, "-IS", watch.__file__, run, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+        start_new_session=True,
+    )
+    assert watcher.stdin is not None  # noqa: S101
+    try:
+        yield folder, run
+    finally:
+        watch.sweep(run)
+        watcher.stdin.close()
+        watcher.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _secret_variables(hosts: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """The environment variables that env: references name; only these pass through."""
+    references = [s["reference"] for host in hosts.values() for s in host["sparkfleet_secrets"].values()]
+    names = [r.removeprefix("env:") for r in references if r.startswith("env:")]
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _ansible_environment(folder: Path, forks: int) -> dict[str, str]:
+    (folder / "ansible.cfg").write_text("")  # a real file, empty: no setting of the user's leaks in
+    return {
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / "playbooks" / "collections"),
+        "ANSIBLE_ROLES_PATH": str(PROJECT / "playbooks" / "roles"),
+        "ANSIBLE_FORKS": str(forks),
+        "ANSIBLE_GATHERING": "explicit",
+        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner sets False unless it finds it here
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=15s",
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
+        "ANSIBLE_TIMEOUT": "20",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+    }
+
+
+def main() -> int:
+    """The child: run the playbook in the folder that argv names, print one JSON line an event, exit with its code."""
+    import ansible_runner
+
+    folder = Path(sys.argv[1])
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever ansible-runner prints must not end up among the events
+
+    def on_event(event: dict[str, Any]) -> bool:
+        said = _said(event)
+        if said:
+            events.write(json.dumps(said) + "\n")
+        return False  # keep no event files: they may hold what tasks returned
+
+    result = ansible_runner.run(
+        private_data_dir=str(folder),
+        playbook=str(PROJECT / "playbooks" / "site.yml"),
+        inventory=str(folder / "inventory.json"),
+        event_handler=on_event,
+        quiet=True,
+        suppress_env_files=True,
+    )
+    return int(result.rc or 0) if result.status in {"successful", "failed"} else 1
+
+
+def _said(event: dict[str, Any]) -> dict[str, str] | None:
+    """An ansible-runner event → what the parent wants to know of it."""
+    data = event.get("event_data", {})
+    task, host, result = data.get("task", ""), data.get("host", ""), data.get("res") or {}
+    if event["event"] in {"runner_on_failed", "runner_on_unreachable"} and not data.get("ignore_errors"):
+        words = result.get("msg") or result.get("stderr") or "no message"
+        if result.get("stderr") and result["stderr"] not in words:
+            words = f"{words}: {result['stderr'].strip()}"
+        return {"kind": "failed", "host": host, "task": task, "message": str(words)[:2000]}
+    if event["event"] == "runner_on_ok" and result.get("changed"):
+        return {"kind": "changed", "host": host, "task": task, "message": ""}
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""One host and its description → observe, plan, apply, observe again, verify: the heart, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparkfleet.errors import ApplyError, SparkfleetError, VerifyError
+from sparkfleet.host import sources
+from sparkfleet.host.apply import Work, apply
+from sparkfleet.host.connection import Target
+from sparkfleet.host.desired import Desired, desired
+from sparkfleet.host.observe import Observed, observe
+from sparkfleet.host.plan import Change, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sparkfleet.model import Fleet
+
+MOST_NAMED = 10
+
+
+def converge(
+    fleet: Fleet, name: str, recorded: Mapping[str, str], *, say: Callable[[str], None] = lambda _: None
+) -> Observed:
+    """Bring one host to its description and prove it; safe to repeat, also after a kill anywhere.
+
+    `recorded` are the settings that the caller planned with: files edited since then stop the run before the host is
+    touched. Raises UnreachableError, ApplyError or VerifyError.
+    """
+    wanted = desired(fleet, name, sources.read(fleet))
+    if wanted.settings != dict(recorded):
+        edited = sorted(k for k in {*wanted.settings, *recorded} if wanted.settings.get(k) != recorded.get(k))
+        raise SparkfleetError(
+            f"{name}: the project's files changed while the run was under way ({_named(edited)}); nothing was touched.",
+            next_step="run `pulumi up` again.",
+        )
+    target, sysfs = Target.of(fleet, name), str(fleet.hosts[name].sysfs)
+    before = observe(target, wanted.settings, sysfs=sysfs)
+    changes = plan(before.settings, wanted)
+    after = _apply(fleet, wanted, changes, before, say) if changes else before
+    _verify(fleet, name)
+    return after
+
+
+def _apply(
+    fleet: Fleet, wanted: Desired, changes: list[Change], before: Observed, say: Callable[[str], None]
+) -> Observed:
+    name = wanted.host
+    outcome = apply(fleet, {name: Work(wanted, changes, before.address)}, say=say)[name]
+    if outcome.failure:
+        raise ApplyError(
+            f"{name} could not be brought to its description: {outcome.failure}",
+            usually="a package source is not reachable, or the host differs from what the role expects.",
+            next_step=f"`spark plan {name}` shows what is left; mend it and run `pulumi up` again.",
+        )
+    after = observe(Target.of(fleet, name), wanted.settings, sysfs=str(fleet.hosts[name].sysfs))
+    left = plan(after.settings, wanted)
+    if left:
+        raise ApplyError(
+            f"{name}: after the apply {len(left)} setting(s) still differ: {_named([c.key for c in left])}.",
+            usually="something else on the host sets them too, or a unit does not stay up.",
+            next_step=f"`spark plan {name}` shows them with both values.",
+        )
+    return after
+
+
+def _verify(fleet: Fleet, name: str) -> None:
+    from sparkfleet.host.verify import verify
+
+    failed = [v for v in verify(fleet, [name]) if v.outcome == "failed"]
+    if failed:
+        titles = _named([f"{v.id} {v.title}" for v in failed])
+        raise VerifyError(
+            f"{name} is as described, but {len(failed)} check(s) fail: {titles}.",
+            usually="something beside the described files is wrong on the host.",
+            next_step=f"`spark verify {name}` shows the evidence.",
+        )
+
+
+def _named(keys: list[str]) -> str:
+    more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
+    return ", ".join(keys[:MOST_NAMED]) + more

@@ -1,0 +1,179 @@
+"""Fleet + templates/ → Desired: what a host should be, as rendered files and as one flat map of settings.
+
+Pure. The flat map is what the plan compares, what Pulumi records and what people read in a preview:
+    "file:/etc/x"      "<sha256, 16 digits> 0644 root:root"      "package:nftables"   "installed"
+    "link:/etc/y"      "/its/target"                             "unit:x.service"     "enabled,active" or "enabled"
+    "listing:/etc/z"   "the only names in it"                    "sysctl:a.b"         "1"
+    "user:alice"       "sudo" or "no sudo"                       "role:access"        "<digest of the role's files>"
+    "secret:/etc/s"    "<reference> generation <n>": never the secret, never its digest
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from sparkfleet.errors import SparkfleetError
+from sparkfleet.host.roles import PARTS, Parts, exporters, monitors
+from sparkfleet.model import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparkfleet.host.sources import Sources
+    from sparkfleet.model import Fleet, Host
+
+EXPORTER_PATH = "/usr/local/lib/sparkfleet/gb10-exporter.pyz"
+FRONT = re.compile(r"\A\{#-? (?P<settings>[^#]*?) -?#\}\n")
+PER_USER = "[user]"
+
+# No autoescape: these are configuration files, not HTML. An undefined name is an error, never an empty value.
+ENVIRONMENT = Environment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """One file on the host. `validate` is a command that must accept it (%s: its path) before it takes its place."""
+
+    content: bytes
+    role: Role
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    validate: str = ""
+    disruptive: bool = False
+
+    @property
+    def setting(self) -> str:
+        """How it stands in the flat map."""
+        return f"{hashlib.sha256(self.content).hexdigest()[:16]} {self.mode:04o} {self.owner}:{self.group}"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What one host should be."""
+
+    host: str
+    roles: tuple[Role, ...]
+    files: dict[str, File]
+    parts: dict[Role, Parts]
+    role_digests: dict[Role, str]
+    settings: dict[str, str] = field(init=False)
+    _role_of: dict[str, Role] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the flat map once; the dataclass stays frozen to everybody else."""
+        pairs = {key: (value, role) for key, value, role in self._items()}
+        object.__setattr__(self, "settings", {k: v for k, (v, _) in sorted(pairs.items())})
+        object.__setattr__(self, "_role_of", {k: r for k, (_, r) in pairs.items()})
+
+    def role_of(self, key: str) -> Role | None:
+        """The role that looks after a setting; None for one that is not described (any more)."""
+        return self._role_of.get(key)
+
+    def disruptive(self, key: str) -> bool:
+        """Whether applying the setting may cut connections or stop a service that people use."""
+        file = self.files.get(key.removeprefix("file:"))
+        return key.startswith("file:") and file is not None and file.disruptive
+
+    def _items(self) -> Iterator[tuple[str, str, Role]]:
+        for path, file in self.files.items():
+            yield f"file:{path}", file.setting, file.role
+        for role, parts in self.parts.items():
+            for kind, values in (
+                ("package", dict.fromkeys(parts.packages, "installed")),
+                ("unit", parts.units),
+                ("sysctl", parts.sysctls),
+                ("user", parts.users),
+                ("link", parts.links),
+                ("secret", parts.secrets),
+                ("listing", {folder: self._listing(folder) for folder in parts.exact}),
+            ):
+                for name, value in values.items():
+                    yield f"{kind}:{name}", value, role
+            yield f"role:{role}", self.role_digests[role], role
+
+    def _listing(self, folder: str) -> str:
+        inside = (path.removeprefix(f"{folder}/") for path in self.files if path.startswith(f"{folder}/"))
+        return " ".join(sorted(name for name in inside if "/" not in name))
+
+
+def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
+    """What the host `name` should be; raises SparkfleetError when a template names something undefined."""
+    host = fleet.hosts[name]
+    parts = {role: PARTS[role](fleet, name) for role in host.all_roles}
+    context = _context(fleet, host, name, parts)
+    files: dict[str, File] = {}
+    for template, text in sources.templates.items():
+        role, options = _front(template, text)
+        if role not in parts:
+            continue
+        path = "/" + template.removesuffix(".j2")
+        if PER_USER in path:
+            for user, keys in _authorized_keys(fleet, sources).items():
+                files[path.replace(PER_USER, user)] = _file(
+                    template, text, {**context, "user": user, "authorized_keys": keys}, role, options
+                )
+        else:
+            files[path] = _file(template, text, context, role, options)
+    for role, wanted in parts.items():
+        for path, source in wanted.raw.items():
+            files[path] = File(sources.raw[source], role)
+    if Role.EXPORTER in parts:
+        files[EXPORTER_PATH] = File(sources.exporter, Role.EXPORTER)
+    digests = {role: sources.role_digests[role] for role in parts}
+    return Desired(name, host.all_roles, dict(sorted(files.items())), parts, digests)
+
+
+def _authorized_keys(fleet: Fleet, sources: Sources) -> dict[str, list[str]]:
+    people = {user: sorted(person.authorized_keys) for user, person in fleet.access.users.items()}
+    return {**people, fleet.controller.user: [sources.automation_key]}
+
+
+def _context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Parts]) -> dict[str, Any]:
+    """What templates may name."""
+    return {
+        "fleet": fleet,
+        "host": host,
+        "name": name,
+        "roles": [str(role) for role in parts],
+        "sysctls": parts[Role.BASE].sysctls,
+        "exporters": exporters(fleet),
+        "monitors": monitors(fleet),
+    }
+
+
+def _front(template: str, text: str) -> tuple[Role, dict[str, str]]:
+    """A template's first line says whose it is: {#- role: access; mode: 0600; validate: sshd -t -f %s #}."""
+    match = FRONT.match(text)
+    pairs = [p.partition(":") for p in match["settings"].split(";")] if match else []
+    options = {key.strip(): value.strip() for key, _, value in pairs}
+    unknown = options.keys() - {"role", "mode", "owner", "group", "validate", "disruptive"}
+    if options.get("role") not in set(Role) or unknown:
+        raise SparkfleetError(
+            f"templates/{template}: its first line must be {{#- role: ROLE; … #}} with one of {', '.join(Role)}"
+            + (f"; unknown there: {', '.join(sorted(unknown))}" if unknown else "")
+        )
+    return Role(options.pop("role")), options
+
+
+def _file(template: str, text: str, context: dict[str, Any], role: Role, options: dict[str, str]) -> File:
+    try:
+        rendered = ENVIRONMENT.from_string(FRONT.sub("", text)).render(context)
+    except TemplateError as error:
+        raise SparkfleetError(f"templates/{template}: {error}", next_step="define it or mend the name.") from error
+    return File(
+        content=rendered.encode(),
+        role=role,
+        mode=int(options.get("mode", "0644"), 8),
+        owner=options.get("owner", "root"),
+        group=options.get("group", "root"),
+        validate=options.get("validate", ""),
+        disruptive=options.get("disruptive") == "yes",
+    )

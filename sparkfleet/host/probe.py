@@ -1,0 +1,178 @@
+"""Wanted settings → the same keys with what the host has, as JSON on stdout. Runs ON the host; changes nothing.
+
+Self-contained (standard library, Python 3.10 or newer); `observe` replaces the first line of data and sends it over
+SSH on stdin. Beside the wanted keys it reports what sparkfleet once shipped (from its marker) and a few facts.
+"""
+
+import grp
+import hashlib
+import json
+import os
+import pwd
+import stat
+import subprocess
+from typing import Any
+
+REQUEST: dict[str, Any] = {}  # replaced: {"settings": {key: wanted}, "sysfs": "/sys"}
+MARKER = "/var/lib/sparkfleet/marker.json"
+
+
+def read(path: str) -> str | None:
+    """A small file's text, stripped; None when it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as f:
+            return f.read().strip()
+    except OSError:
+        return None
+
+
+def pairs(text: str | None, separator: str) -> dict[str, str]:
+    """The lines `name<separator>value` of a file."""
+    rows = (line.partition(separator) for line in (text or "").splitlines())
+    return {name.strip(): value.strip().strip('"') for name, found, value in rows if found}
+
+
+def run(*command: str) -> str:
+    """What a command prints; nothing when it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False)
+    return done.stdout.decode(errors="replace")
+
+
+def file_state(path: str, *, whole: bool = False) -> str | None:
+    """`<digest> <mode> <owner>:<group>`, None when there is no such file, or what stands in its place."""
+    try:
+        at = os.lstat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(at.st_mode):
+        return "not a plain file"
+    with open(path, "rb") as f:
+        digest = hashlib.sha256(f.read()).hexdigest()
+    try:
+        owner = pwd.getpwuid(at.st_uid).pw_name
+    except KeyError:
+        owner = str(at.st_uid)
+    try:
+        group = grp.getgrgid(at.st_gid).gr_name
+    except KeyError:
+        group = str(at.st_gid)
+    return f"{digest if whole else digest[:16]} {stat.S_IMODE(at.st_mode):04o} {owner}:{group}"
+
+
+def link_state(path: str) -> str | None:
+    """Where a link leads, as an absolute path."""
+    try:
+        return os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
+    except OSError:
+        return None
+
+
+def listing_state(folder: str) -> str | None:
+    """The names in a folder, sorted."""
+    try:
+        return " ".join(sorted(os.listdir(folder)))
+    except OSError:
+        return None
+
+
+def user_state(name: str) -> str | None:
+    """Whether a person may use sudo; None when there is no such user."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return None
+    try:
+        return "sudo" if name in grp.getgrnam("sudo").gr_mem else "no sudo"
+    except KeyError:
+        return "no sudo"
+
+
+def sysctl_state(key: str) -> str | None:
+    """A kernel setting as it is now, whatever the files say."""
+    value = read("/proc/sys/" + key.replace(".", "/"))
+    return None if value is None else " ".join(value.split())
+
+
+def package_states(names: list[str]) -> dict[str, str]:
+    """Which of the packages are installed."""
+    rows = run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names).splitlines()
+    return {row.split()[0]: "installed" for row in rows if row.endswith(" installed")}
+
+
+def unit_states(wanted: dict[str, str]) -> dict[str, str]:
+    """A unit is reported in as many words as are wanted of it: "enabled" or "enabled,active"."""
+    found = {}
+    shown = run("systemctl", "show", "-p", "Id,UnitFileState,ActiveState,NeedDaemonReload", *wanted)
+    for block in shown.split("\n\n"):
+        row = pairs(block, "=")
+        name, state = row.get("Id", ""), row.get("UnitFileState")
+        if state and name in wanted:
+            if "," in wanted[name]:
+                state += "," + row["ActiveState"]
+            if row.get("NeedDaemonReload") == "yes":
+                state += ",stale"
+            found[name] = state
+    return found
+
+
+def secret_state(path: str, marker: dict[str, Any]) -> str | None:
+    """The recorded reference while the file is the one that was shipped; its digest never leaves the host."""
+    record = marker.get("secrets", {}).get(path)
+    state = file_state(path, whole=True)
+    if state is None:
+        return None
+    if record is None:
+        return "unknown"
+    return str(record["setting"]) if record["state"] == state else "touched"
+
+
+def facts(sysfs: str) -> dict[str, str]:
+    """What identifies the machine; what it does not say is left out."""
+    dgx = pairs(read("/etc/dgx-release"), "=")
+    board = [read(f"{sysfs}/class/dmi/id/{name}") for name in ("board_vendor", "product_name")]
+    found = {
+        "machine_id": read("/etc/machine-id"),
+        "boot_id": read("/proc/sys/kernel/random/boot_id"),
+        "hostname": os.uname().nodename,
+        "kernel": os.uname().release,
+        "machine": os.uname().machine,
+        "os": pairs(read("/etc/os-release"), "=").get("PRETTY_NAME"),
+        "dgx_os": dgx.get("DGX_OTA_VERSION", dgx.get("DGX_SWBUILD_VERSION")),
+        "board": " ".join(filter(None, board)),
+        "driver": read(f"{sysfs}/module/nvidia/version"),
+        "memory_total_kib": pairs(read("/proc/meminfo"), ":").get("MemTotal", "").replace(" kB", ""),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def main() -> None:
+    """Print the answer."""
+    marker = json.loads(read(MARKER) or "{}")
+    wanted = dict(REQUEST["settings"])
+    for key, value in marker.get("managed", {}).items():  # shipped once, perhaps no longer described
+        wanted.setdefault(key, value)
+    by_kind: dict[str, dict[str, str]] = {}
+    for key, value in wanted.items():
+        kind, _, name = key.partition(":")
+        by_kind.setdefault(kind, {})[name] = value
+    found: dict[str, str | None] = {}
+    states: list[tuple[str, Any]] = [
+        ("file", file_state),
+        ("link", link_state),
+        ("listing", listing_state),
+        ("user", user_state),
+        ("sysctl", sysctl_state),
+        ("secret", lambda path: secret_state(path, marker)),
+        ("role", marker.get("roles", {}).get),
+    ]
+    for kind, state in states:
+        found.update({f"{kind}:{name}": state(name) for name in by_kind.get(kind, {})})
+    if "package" in by_kind:
+        found.update({f"package:{n}": s for n, s in package_states(sorted(by_kind["package"])).items()})
+    if "unit" in by_kind:
+        found.update({f"unit:{n}": s for n, s in unit_states(by_kind["unit"]).items()})
+    settings = {key: value for key, value in found.items() if value is not None}
+    print(json.dumps({"settings": settings, "facts": facts(REQUEST["sysfs"])}, sort_keys=True))
+
+
+main()

@@ -1,0 +1,108 @@
+"""Fleet, host → what each role wants beside its templates: packages, units, sysctls, users, exact directories.
+
+One function a role, named as the role. What a role does in what order stands in playbooks/roles/<role>.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sparkfleet.model import Role
+
+if TYPE_CHECKING:
+    from sparkfleet.model import Fleet
+
+RUNNING = "enabled,active"
+ENABLED = "enabled"  # started by something else, or not in containers
+
+# Loose reverse-path filtering: a ConnectX-7 pair on two subnets loses packets under the strict mode of CIS baselines.
+SYSCTLS = {
+    "net.ipv4.conf.all.accept_redirects": "0",
+    "net.ipv4.conf.all.rp_filter": "2",
+    "net.ipv4.conf.all.send_redirects": "0",
+    "net.ipv4.conf.default.rp_filter": "2",
+    "net.ipv6.conf.all.accept_redirects": "0",
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a role wants. `exact`: directories in which nothing else may lie; `raw`: project files, copied."""
+
+    packages: tuple[str, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    exact: tuple[str, ...] = ()
+    raw: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+
+def base(fleet: Fleet, name: str) -> Parts:
+    """Packages, time, journal limits, kernel settings, the policy for unattended updates, the host's own identity."""
+    wanted = ("ca-certificates", "systemd-timesyncd", "tzdata", "unattended-upgrades", *fleet.base.packages)
+    secrets = {}
+    if fleet.cloud.provider == "onprem":
+        store_key = fleet.controller.secrets / "s3" / f"{name}.json"
+        secrets["/etc/sparkfleet/s3.json"] = f"file:{store_key} generation {fleet.generation(name)}"
+    return Parts(
+        packages=tuple(sorted(set(wanted))),
+        units={"systemd-timesyncd.service": ENABLED, "unattended-upgrades.service": ENABLED},
+        sysctls=dict(sorted({**SYSCTLS, **fleet.base.sysctls}.items())),
+        links={"/etc/localtime": f"/usr/share/zoneinfo/{fleet.base.timezone}"},
+        secrets=secrets,
+    )
+
+
+def access(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001  (every role has the same signature)
+    """Who logs in and how: sshd, exact authorized keys, sudo, the firewall table."""
+    return Parts(
+        packages=("nftables", "openssh-server", "sudo"),
+        units={"sparkfleet-firewall.service": RUNNING},
+        users={user: "sudo" if person.sudo else "no sudo" for user, person in sorted(fleet.access.users.items())},
+        exact=("/etc/ssh/authorized_keys", "/etc/ssh/sshd_config.d"),
+    )
+
+
+def exporter(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
+    """The GB10 exporter."""
+    return Parts(packages=("python3",), units={"sparkfleet-gb10-exporter.service": RUNNING})
+
+
+def monitor(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
+    """Prometheus and Alertmanager."""
+    return Parts(
+        packages=("prometheus", "prometheus-alertmanager"),
+        units={"prometheus.service": RUNNING, "prometheus-alertmanager.service": RUNNING},
+        exact=("/etc/prometheus/rules",),
+        raw={"/etc/prometheus/rules/gb10.yml": "exporters/gb10/alerts.yml"},
+    )
+
+
+PARTS = {Role.BASE: base, Role.ACCESS: access, Role.EXPORTER: exporter, Role.MONITOR: monitor}
+
+
+def exporters(fleet: Fleet) -> dict[str, str]:
+    """Where each exporter is scraped: host name → address:port, IPv6 in brackets."""
+    found = {}
+    for name in fleet.with_role(Role.EXPORTER):
+        address = fleet.hosts[name].addresses[0]
+        shown = f"[{address}]" if ":" in address else address
+        found[name] = f"{shown}:{fleet.exporter.port}"
+    return found
+
+
+def monitors(fleet: Fleet) -> dict[str, list[str]]:
+    """The addresses from which a monitor scrapes, by IP version; names are left out (config demands an address)."""
+    found: dict[str, list[str]] = {"v4": [], "v6": []}
+    for name in fleet.with_role(Role.MONITOR):
+        for address in fleet.hosts[name].addresses:
+            try:
+                version = ipaddress.ip_address(address).version
+            except ValueError:
+                continue
+            found[f"v{version}"].append(address)
+    return found

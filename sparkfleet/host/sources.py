@@ -1,0 +1,72 @@
+"""The project's own files (templates, role folders, alert rules, the exporter) → Sources, read once.
+
+The reading edge before `desired`: after it, everything is a pure function of values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparkfleet.errors import SparkfleetError
+from sparkfleet.host.bundle import zipapp_bytes
+from sparkfleet.model import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sparkfleet.model import Fleet
+
+PROJECT = Path(__file__).resolve().parents[2]
+RAW = ("exporters/gb10/alerts.yml",)
+EXPORTER_LIBRARIES = ("prometheus_client", "pynvml")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What rendering needs beside the fleet: texts by path, the digest of each role's files, the exporter's zipapp."""
+
+    templates: Mapping[str, str]
+    raw: Mapping[str, bytes]
+    role_digests: Mapping[Role, str]
+    exporter: bytes
+    automation_key: str
+
+
+def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
+    """Read everything; raises SparkfleetError when the controller has no automation key yet."""
+    templates, raw, digests, exporter = _files(project)
+    public = fleet.controller.private_key.with_suffix(".pub")
+    if not public.exists():
+        raise SparkfleetError(
+            f"The controller has no automation key ({public}).",
+            usually="no host of this fleet was adopted yet.",
+            next_step=f"run `spark adopt {next(iter(fleet.hosts))}`.",
+        )
+    return Sources(templates, raw, digests, exporter, public.read_text().strip())
+
+
+@cache
+def _files(project: Path) -> tuple[dict[str, str], dict[str, bytes], dict[Role, str], bytes]:
+    """The part that is the same for every host and every fleet; cached for the life of the process."""
+    folder = project / "templates"
+    templates = {str(f.relative_to(folder)): f.read_text() for f in sorted(folder.rglob("*.j2"))}
+    raw = {name: (project / name).read_bytes() for name in RAW}
+    digests = {role: folder_digest(project / "playbooks" / "roles" / role) for role in Role}
+    exporter = zipapp_bytes(project, "exporters.gb10", EXPORTER_LIBRARIES)
+    return templates, raw, digests, exporter
+
+
+def folder_digest(folder: Path) -> str:
+    """Sixteen hex digits over the names and contents of a folder's files; hidden and compiled files do not count."""
+    total = hashlib.sha256()
+    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+        name = file.relative_to(folder)
+        if any(part.startswith(".") or part == "__pycache__" for part in name.parts):
+            continue
+        total.update(f"{name}\0{file.stat().st_mode & 0o111:o}\0".encode())
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()[:16]

@@ -1,0 +1,158 @@
+"""A described host → a Pulumi resource over observe, plan, apply and verify.
+
+State: the import path of `SparkHostProvider` is written into it (pickled by reference), so this name is for good.
+Inputs are a flat map of settings, so that `preview --diff` names each setting that will change; where the host is
+stands outside the diff. There is no secret value in inputs or outputs: a reference and a generation stand for it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi  # noqa: TC002  (Pulumi reads the annotations of a resource)
+from pulumi import ResourceOptions  # noqa: TC002
+from pulumi.dynamic import (
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from sparkfleet import config
+from sparkfleet.errors import SparkfleetError
+from sparkfleet.host.connection import Target
+from sparkfleet.host.converge import converge
+from sparkfleet.host.observe import observe
+from sparkfleet.host.sources import PROJECT
+from sparkfleet.model import Fleet
+
+if TYPE_CHECKING:
+    from sparkfleet.host.desired import Desired
+
+OUTSIDE_THE_DIFF = ("addresses", "port", "user", "sysfs")
+
+
+class SparkHostProvider(ResourceProvider):
+    """What Pulumi calls. Its only attribute is the fleet, read from the stack's configuration at start."""
+
+    serialize_as_secret_always = False
+    _fleet: Fleet
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Read the description from what the engine hands over; leave when the engine does."""
+        names = [f"{config.NAMESPACE}:{key}" for key in Fleet.model_fields]
+        values = {name: value for name in names if (value := req.config.get(name)) is not None}
+        self._fleet = config.from_engine(values, PROJECT)
+        _leave_with_the_engine()
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Compare the recorded settings with the described ones; no host is contacted."""
+        return DiffResult(changes=olds.get("settings") != news.get("settings"), replaces=[], delete_before_replace=True)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Bring the host to its description, whatever state it is in."""
+        facts = self._converge(props)
+        return CreateResult(facts["machine_id"], {**props, "machine_id": facts["machine_id"]})
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:  # noqa: ARG002
+        """Bring the host to its new description."""
+        facts = self._converge(news)
+        if facts["machine_id"] != _id:
+            name = news["host"]
+            raise SparkfleetError(
+                f"{name} is another machine than the one this stack knows (machine id {facts['machine_id'][:8]}…).",
+                usually="the box was replaced or reinstalled.",
+                next_step=f"if that is right: `pulumi state delete` its SparkHost, then `pulumi up` again ({name}).",
+            )
+        return UpdateResult({**news, "machine_id": _id})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Observe the host, so that `pulumi refresh` shows drift; raises when it cannot be reached."""
+        controller = self._fleet.controller
+        target = Target(
+            name=props["host"],
+            addresses=tuple(props["addresses"]),
+            port=int(props["port"]),
+            user=props["user"],
+            private_key=controller.private_key,
+            known_hosts=controller.known_hosts,
+            connect_timeout_s=controller.connect_timeout_s,
+        )
+        settings = observe(target, props["settings"], sysfs=props["sysfs"]).settings
+        inputs = {k: v for k, v in props.items() if k != "machine_id"} | {"settings": settings}
+        return ReadResult(id_, {**inputs, "machine_id": id_}, inputs=inputs)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Leave the machine as it is; Pulumi only forgets it."""
+        print(f"{props['host']} was left as it is; nothing on it was changed", flush=True)
+
+    def _converge(self, props: dict[str, Any]) -> dict[str, str]:
+        name = props["host"]
+        if name not in self._fleet.hosts:
+            raise SparkfleetError(f"{name} is not in the description", next_step="run `pulumi up` again.")
+        return converge(self._fleet, name, props["settings"], say=lambda line: print(line, flush=True)).facts
+
+
+class SparkHost(Resource, module="spark", name="Host"):
+    """One Spark, as described."""
+
+    settings: pulumi.Output[dict[str, str]]
+    machine_id: pulumi.Output[str]
+
+    def __init__(self, fleet: Fleet, desired: Desired, opts: ResourceOptions | None = None) -> None:
+        """Register the host under its name; the name is state: another name is another resource."""
+        host = fleet.hosts[desired.host]
+        super().__init__(
+            SparkHostProvider(),
+            desired.host,
+            {
+                "host": desired.host,
+                "addresses": host.addresses,
+                "port": host.port,
+                "user": fleet.controller.user,
+                "sysfs": str(host.sysfs),
+                "settings": desired.settings,
+                "machine_id": None,
+            },
+            opts,
+        )
+
+
+def _leave_with_the_engine() -> None:
+    """End this process when the `pulumi` that started it is gone, also when it was killed.
+
+    Otherwise a provider would finish an apply that nobody waits for. `host.watch` then ends what apply had started.
+    """
+    engine = _ancestor("pulumi")
+    if engine is None:  # started by a test, or on a system without /proc
+        return
+    handle = os.pidfd_open(engine)
+
+    def wait() -> None:
+        import select
+
+        select.select([handle], [], [])
+        os._exit(1)
+
+    threading.Thread(target=wait, name="engine-watch", daemon=True).start()
+
+
+def _ancestor(name: str) -> int | None:
+    """The nearest ancestor process with that command name."""
+    pid = os.getppid()
+    while pid > 1:
+        try:
+            words = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return None
+        command, rest = words[words.index("(") + 1 : words.rindex(")")], words[words.rindex(")") + 2 :].split()
+        if command == name:
+            return pid
+        pid = int(rest[1])
+    return None
