@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lab import down as downing
-from lab import gb10, record, spark
+from lab import env as environment
+from lab import gb10, record, spark, stack, summary
+from lab import up as upping
 from lab.errors import LabError
 from lab.instance import OCTETS, Instance
+from lab.progress import Progress
 from lab.spark import factory
 
 if TYPE_CHECKING:
@@ -29,15 +32,14 @@ def verbs() -> None:
 
 @verbs.command()
 @named
-@click.option("--sparks", type=click.IntRange(1, 90), default=1, show_default=True, help="how many stand-ins")
+@click.option("--sparks", type=click.IntRange(1, 90), help="how many stand-ins: as before, or 1")
 @click.option("--variant", type=click.Choice(factory.VARIANTS), default="classic", show_default=True)
-def hosts(name: str, sparks: int, variant: factory.Variant) -> None:
-    """Boot stand-ins in factory state and nothing else."""
-    instance = Instance.named(name)
-    from lab.instance import host_names
-
-    spark.boot(instance, host_names(sparks), variant)
-    _say_hosts(instance)
+@click.option("--provision/--no-provision", "provisioned", default=True, help="run `spark adopt` and `pulumi up` on it")
+def up(name: str, sparks: int | None, variant: factory.Variant, *, provisioned: bool) -> None:
+    """Make what is missing of a lab and say what there is."""
+    with Progress() as progress:
+        lab = upping.up(Instance.named(name), progress, sparks=sparks, variant=variant, provisioned=provisioned)
+        summary.show(lab, progress)
 
 
 @verbs.command()
@@ -48,6 +50,14 @@ def down(name: str, *, everything: bool) -> None:
     for one in downing.existing() if everything else [name]:
         downing.down(one)
         click.echo(f"{one}: removed")
+
+
+@verbs.command()
+@named
+def env(name: str) -> None:
+    """Print the exports that make `pulumi` and `spark` work on the lab, for `eval`."""
+    instance = Instance.named(name)
+    click.echo(environment.shell_lines(instance, stack.remembered(instance)))
 
 
 @verbs.command()
@@ -80,15 +90,11 @@ def scenario(name: str, host: str, scenario: str) -> None:
 def status(name: str) -> None:
     """What exists and what runs."""
     instance = Instance.named(name)
-    _say_hosts(instance)
-    for label in record.labels(instance):
-        click.echo(f"{label}: {'running' if record.alive(instance, label) else 'ended'}")
-
-
-def _say_hosts(instance: Instance) -> None:
     for folder in sorted((instance.folder / "hosts").glob("spark-*")):
         power = "on" if spark.running(instance, folder.name) else "off"
         click.echo(f"{folder.name}  {instance.address(folder.name)}  power {power}  (simulated)")
+    for label in record.labels(instance):
+        click.echo(f"{label}: {'running' if record.alive(instance, label) else 'ended'}")
 
 
 def main() -> None:

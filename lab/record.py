@@ -107,6 +107,11 @@ def labels(instance: Instance) -> list[str]:
     return sorted(e.name for e in entries.iterdir() if not e.name.endswith(".new")) if entries.is_dir() else []
 
 
+def forget(instance: Instance, label: str) -> None:
+    """Drop the record of a process that needs none any more."""
+    (folder(instance) / "processes" / label).unlink(missing_ok=True)
+
+
 def stop(instance: Instance, *chosen: str, patience_s: float = KILL_AFTER_S) -> None:
     """Ask the processes to end, all at once; kill what is still there after `patience_s`; forget them."""
     for signum, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, patience_s)):

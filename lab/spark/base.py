@@ -10,18 +10,23 @@ import platform
 import shutil
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab import cache, shell
 from lab.errors import LabError
+from lab.progress import silent
 from lab.spark import apt
+
+if TYPE_CHECKING:
+    from lab.progress import Step
 
 PACKAGES = Path(__file__).with_name("packages.toml")
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 APT_GET = ["apt-get", "--yes", "--quiet", "--no-install-recommends"]
 
 
-def ensure() -> Path:
-    """The base's folder, built first if it is missing (about a minute and a half)."""
+def ensure(step: Step = silent) -> Path:
+    """The base's folder, built first if it is missing (about a minute)."""
     found, settings = apt.sources(), apt.machine_settings()
     main = apt.release(codename(), found)
     lines = [source.line for source in found if source.codename.startswith(main.codename)]
@@ -31,18 +36,20 @@ def ensure() -> Path:
         log = cache.root() / "base.log"
         log.write_text("")
         wanted = tomllib.loads(PACKAGES.read_text())
-        shell.run(
-            *shell.SEALED, "debootstrap", "--variant=minbase", f"--include={','.join(wanted['base'])}",
-            main.release, tree, main.uri, log=log, env={**QUIET, **apt.proxy(settings)},
-        )  # fmt: skip
+        with step(f"debootstrap of Debian {main.codename}"):
+            shell.run(
+                *shell.SEALED, "debootstrap", "--variant=minbase", f"--include={','.join(wanted['base'])}",
+                main.release, tree, main.uri, log=log, env={**QUIET, **apt.proxy(settings)},
+            )  # fmt: skip
         _teach_apt(tree, lines, settings)
-        for words in (
-            ["update-ca-certificates"],
-            [*APT_GET, "update"],
-            [*APT_GET, "install", *wanted["network_manager"]],
-            [*APT_GET, "install", "--download-only", *wanted["downloaded"]],
+        for text, words in (
+            ("certificates of this machine", ["update-ca-certificates"]),
+            ("package lists", [*APT_GET, "update"]),
+            ("NetworkManager for the variant socket", [*APT_GET, "install", *wanted["network_manager"]]),
+            ("packages the roles will install", [*APT_GET, "install", "--download-only", *wanted["downloaded"]]),
         ):
-            inside(tree, *words, log=log)
+            with step(text):
+                inside(tree, *words, log=log)
         _forget_identity(tree)
 
     return cache.once(f"base-{key}", build)

@@ -4,6 +4,6 @@ Each folder here is a small Go module that pins one program with everything in i
 Pulumi because no one version has both: the command of 3.259.0, and the last released language host for Python.
 """
 
-from lab.toolchain.build import ensure
+from lab.toolchain.build import ensure, ours
 
-__all__ = ["ensure"]
+__all__ = ["ensure", "ours"]

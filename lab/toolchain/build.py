@@ -33,7 +33,7 @@ class Tool:
     package: str
     tags: str = ""
     version_of: tuple[str, str] | None = None  # (module whose version it carries, linker symbol that takes it)
-    scripts: tuple[str, ...] = ()  # copied from the Pulumi SDK that belongs to the command
+    scripts: tuple[str, ...] = ()  # laid beside it, from the Pulumi SDK that the module `pulumi` pins
 
 
 TOOLS = {
@@ -42,9 +42,12 @@ TOOLS = {
         "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
         tags="osusergo grpcnotrace",
         version_of=(PULUMI_SDK, f"{PULUMI_SDK}/go/common/version.Version"),
+    ),
+    "pulumi-language-python": Tool(
+        "language",
+        f"{PULUMI_SDK}/python/cmd/pulumi-language-python",
         scripts=("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"),
     ),
-    "pulumi-language-python": Tool("language", f"{PULUMI_SDK}/python/cmd/pulumi-language-python"),
     "versitygw": Tool(
         "store", "github.com/versity/versitygw/cmd/versitygw", version_of=("github.com/versity/versitygw", "main.Version")
     ),
@@ -69,11 +72,16 @@ def ensure(names: Iterable[str] = NEEDED, step: Step = silent) -> dict[str, Path
     return {name: found[name] for name in wanted}
 
 
+def ours(tool: Path) -> bool:
+    """Whether the lab built it, so that what lies beside it belongs to it."""
+    return tool.resolve().is_relative_to(cache.root().resolve())
+
+
 def installed_pulumi() -> dict[str, Path]:
     """The Pulumi that the person has, both parts, if its version fits; nothing otherwise."""
     pinned = go.version(_pinned(TOOLS["pulumi"], PULUMI_SDK))
     paths = {name: shutil.which(name) for name in PULUMI_PARTS}
-    if any(path is None or Path(path).resolve().is_relative_to(cache.root()) for path in paths.values()):
+    if any(path is None or ours(Path(path)) for path in paths.values()):
         return {}  # absent, or what an earlier lab built and `make env` put on PATH
     if not fits(shell.run(str(paths["pulumi"]), "version", check=False), pinned):
         return {}
@@ -90,9 +98,10 @@ def _built(name: str, compiler: Path, compiler_version: str, step: Step) -> Path
     tool = TOOLS[name]
     module = MODULES / tool.module
     flags = ["-trimpath", "-tags", tool.tags, "-ldflags", _linker_flags(tool)]
-    key = cache.digest(
-        _go_mod(tool).read_bytes(), (module / "go.sum").read_bytes(), compiler_version, tool.package, *flags, *tool.scripts
-    )
+    pins = [file.read_bytes() for file in (_go_mod(tool), module / "go.sum")]
+    if tool.scripts:
+        pins += [_pinned(TOOLS["pulumi"], PULUMI_SDK).encode(), *map(str.encode, tool.scripts)]
+    key = cache.digest(compiler_version, tool.package, *flags, *pins)
 
     def build(out: Path) -> None:
         log = cache.root() / f"{name}.log"
@@ -103,12 +112,19 @@ def _built(name: str, compiler: Path, compiler_version: str, step: Step) -> Path
                 cwd=module, log=log, env=go.ENVIRONMENT,
             )  # fmt: skip
         if tool.scripts:
-            shipped = shell.run(compiler, "list", "-m", "-f", "{{.Dir}}", PULUMI_SDK, cwd=module, env=go.ENVIRONMENT)
+            sdk = _pulumi_sdk(compiler)
             for script in tool.scripts:
-                shutil.copyfile(Path(shipped.strip()) / script, out / Path(script).name)
+                shutil.copyfile(sdk / script, out / Path(script).name)
                 (out / Path(script).name).chmod(0o755)
 
     return cache.once(f"tools/{name}-{key}", build) / name
+
+
+def _pulumi_sdk(compiler: Path) -> Path:
+    """The sources of the SDK that belongs to the command."""
+    where = MODULES / TOOLS["pulumi"].module
+    shell.run(compiler, "mod", "download", PULUMI_SDK, cwd=where, env=go.ENVIRONMENT)
+    return Path(shell.run(compiler, "list", "-m", "-f", "{{.Dir}}", PULUMI_SDK, cwd=where, env=go.ENVIRONMENT).strip())
 
 
 def _linker_flags(tool: Tool) -> str:

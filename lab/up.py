@@ -1,0 +1,91 @@
+"""A machine → a lab that runs: toolchain and base side by side, then hosts, store, provisioning. Safe to repeat.
+
+What exists is left as it is; what is missing is made. `down` undoes it at any point.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lab import env, provision, record, spark, stack, store, toolchain
+from lab.down import COMING_UP
+from lab.errors import LabError
+from lab.instance import host_names
+from lab.spark import base
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lab.instance import Instance
+    from lab.progress import Progress
+    from lab.spark.factory import Variant
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What now exists."""
+
+    instance: Instance
+    stack: str
+    hosts: list[str]
+    tools: dict[str, Path]
+    urls: dict[str, str] = field(default_factory=dict)  # service → where it is reached on this machine
+
+
+def up(
+    instance: Instance, progress: Progress, *, sparks: int | None, variant: Variant, provisioned: bool = True
+) -> Lab:
+    """Make the lab; with `provisioned` sparkfleet is run on it as a user would."""
+    with _alone(instance):
+        stack_name, count = stack.choose(instance, sparks)
+        hosts = host_names(count)
+        with ThreadPoolExecutor(2) as pool:
+            tools_made = pool.submit(_tools, instance, progress)
+            base_made = pool.submit(_base, progress)
+            base_made.result()
+            with progress.phase("hosts"), progress.step(f"booting {', '.join(hosts)} (simulated)"):
+                spark.boot(instance, hosts, variant)
+            tools = tools_made.result()
+        with progress.phase("store"), progress.step("S3 and IAM servers"):
+            store.up(instance, tools["versitygw"])
+        urls = {}
+        if provisioned:
+            stack.write(instance, count)
+            with progress.phase("provision"):
+                urls = provision.provision(instance, stack_name, hosts, progress.step)
+        return Lab(instance, stack_name, hosts, tools, urls)
+
+
+def _tools(instance: Instance, progress: Progress) -> dict[str, Path]:
+    """Build what is missing and lay links where `make env` points to."""
+    with progress.phase("toolchain"):
+        tools = toolchain.ensure(step=progress.step)
+    folder = env.tools(instance)
+    folder.mkdir(parents=True, exist_ok=True)
+    for program in {beside for tool in tools.values() for beside in tool.parent.iterdir() if toolchain.ours(tool)}:
+        link = folder / program.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(program)
+    return tools
+
+
+def _base(progress: Progress) -> None:
+    with progress.phase("base"):
+        base.ensure(progress.step)
+
+
+@contextmanager
+def _alone(instance: Instance) -> Iterator[None]:
+    """Refuse to run beside another `up` of the same lab, and be found by `down` while this one runs."""
+    record.claim(instance)
+    if other := record.alive(instance, COMING_UP):
+        raise LabError(f"the lab {instance.name!r} is coming up already (process {other})")
+    record.note_self(instance, COMING_UP)
+    try:
+        yield
+    finally:
+        record.forget(instance, COMING_UP)
