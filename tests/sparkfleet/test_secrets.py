@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sparkfleet import secrets
 from sparkfleet.errors import SparkfleetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_file_reference_gives_its_text_without_the_last_newline(tmp_path: Path) -> None:

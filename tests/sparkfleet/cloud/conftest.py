@@ -10,16 +10,18 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sparkfleet.cloud import objectstore, onprem
 from sparkfleet.cloud.objectstore import Connection, Key
 from sparkfleet.model import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 CACHE = Path("~/.cache/sparkfleet").expanduser()
 START_DEADLINE_S = 15.0

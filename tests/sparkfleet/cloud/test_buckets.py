@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from sparkfleet.cloud import objectstore, onprem, policies
-from sparkfleet.cloud.objectstore import Connection
-from sparkfleet.model import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sparkfleet.cloud.objectstore import Connection
+    from sparkfleet.model import Fleet
 
 
 @pytest.fixture
@@ -103,7 +106,11 @@ def _unfinished_upload(admin: Any, bucket: str) -> None:
 
 @pytest.mark.parametrize("fill", [_object, _only_versions, _unfinished_upload])
 def test_a_bucket_with_data_is_never_deleted(
-    bucket: str, inputs: dict[str, Any], admin: Any, capsys: pytest.CaptureFixture[str], fill: Callable[[Any, str], None]
+    bucket: str,
+    inputs: dict[str, Any],
+    admin: Any,
+    capsys: pytest.CaptureFixture[str],
+    fill: Callable[[Any, str], None],
 ) -> None:
     """Objects, old versions alone and unfinished uploads alone keep the bucket, and the message names it."""
     fill(admin, bucket)

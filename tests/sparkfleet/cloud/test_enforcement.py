@@ -138,7 +138,7 @@ def test_the_certificate_variable_opens_nothing_to_a_caller_without_a_certificat
 
 
 def test_a_tls_only_bucket_refuses_a_request_without_tls(filled: Any) -> None:
-    """The same request of the same host is answered without the bucket policy and refused with it: the test's URL is http."""
+    """The same request over http is answered without the bucket policy and refused with it."""
     s3, admin = filled.client("spark-01"), filled.admin()
     before = _decide(GET, s3, filled.datasets, "shared/a")
     admin.put_bucket_policy(

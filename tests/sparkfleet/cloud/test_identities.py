@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.client
 import pytest
@@ -19,7 +18,11 @@ from sparkfleet.cloud import identities, objectstore, onprem
 from sparkfleet.cloud.identities import Held, Listed, plan_keys
 from sparkfleet.cloud.objectstore import Connection, Key
 from sparkfleet.errors import StoreError
-from sparkfleet.model import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sparkfleet.model import Fleet
 
 HOST = "spark-01"
 PREFIX = "hosts/spark-01/"
@@ -35,7 +38,9 @@ def _keys(provisioned: Any, host: str = HOST) -> list[str]:
 
 
 def _works(provisioned: Any, host: str = HOST) -> bool:
-    return provisioned.client(host).list_objects_v2(Bucket=provisioned.datasets, Prefix=f"hosts/{host}/")["KeyCount"] == 0
+    return (
+        provisioned.client(host).list_objects_v2(Bucket=provisioned.datasets, Prefix=f"hosts/{host}/")["KeyCount"] == 0
+    )
 
 
 def test_the_new_key_is_kept_in_a_file_that_only_we_read_and_nowhere_else(provisioned: Any) -> None:
@@ -74,6 +79,7 @@ def test_converging_twice_keeps_the_key(provisioned: Any, inputs_of_identity: Ca
 
 @pytest.mark.parametrize("rotating", [False, True], ids=["first", "rotation"])
 def test_killed_after_any_step_the_next_run_converges(
+    *,
     fleet: Fleet,
     connection: Connection,
     inputs_of_identity: Callable[..., Any],
@@ -81,7 +87,7 @@ def test_killed_after_any_step_the_next_run_converges(
     monkeypatch: pytest.MonkeyPatch,
     rotating: bool,
 ) -> None:
-    """Killed after its first, second, … request or write, a run leaves a working key, and the next run ends in one key."""
+    """Killed after any of its requests or writes, a run leaves a working key, and the next run ends in one key."""
     onprem.BucketProvider().create(inputs_of_bucket(fleet, f"{fleet.fleet}-datasets"))
     inputs = inputs_of_identity(fleet, HOST)
     provider = onprem.IdentityProvider()
@@ -148,7 +154,7 @@ def _kept_key_works(connection: Connection, fleet: Fleet) -> bool:
 def test_an_unprovable_key_is_taken_back_and_the_old_one_stays(
     provisioned: Any, inputs_of_identity: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the new key does not open the prefix, the rotation fails with a StoreError and the old key goes on working."""
+    """When the new key does not open the prefix, the rotation fails with a StoreError and the old key stays."""
     monkeypatch.setattr(identities, "PROOF_DEADLINE_S", 0.0)
     elsewhere = {"proof_prefix": "hosts/spark-02/", "generation": 2.0}
 
@@ -274,6 +280,7 @@ def test_a_user_of_another_origin_is_not_touched(
     ],
 )
 def test_refusals_say_what_to_do_and_quote_no_secret(
+    *,
     fleet: Fleet,
     server: Any,
     inputs_of_identity: Callable[..., Any],
@@ -281,7 +288,7 @@ def test_refusals_say_what_to_do_and_quote_no_secret(
     change: dict[str, str],
     message: str,
 ) -> None:
-    """A store that is away, a wrong administrator key and a file that is no key end in a StoreError with a next step."""
+    """A store that is away, a wrong administrator key and a text that is no key end in a StoreError that helps."""
     real = json.loads(Path(server.admin.removeprefix("file:")).read_text())
     monkeypatch.setenv("SPARKFLEET_TEST_WRONG_ADMIN", json.dumps(real | {"secret_access_key": "not-the-secret"}))
     monkeypatch.setenv("SPARKFLEET_TEST_NO_JSON", "not-the-secret")
