@@ -43,7 +43,7 @@ def up(name: str, sparks: int | None, variant: factory.Variant, *, provisioned: 
 
 
 @verbs.command()
-@named
+@click.option("--name", default="lab", show_default=True)
 @click.option("--all", "everything", is_flag=True, help="every lab of this machine, whatever checkout made it")
 def down(name: str, *, everything: bool) -> None:
     """Remove a lab: processes, mounts, network, files."""

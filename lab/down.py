@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab import cache, mounts, network, record
-from lab.instance import CHECKOUT, OCTETS, Instance
+from lab.instance import BRIDGE, CHECKOUT, OCTETS, TABLE, Instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMING_UP = "up"  # the label under which a running `up` is recorded
 
 
 def existing() -> list[str]:
     """The names of the labs of which anything is left on this machine, besides files in other checkouts."""
-    recorded = {p.name for p in record.RUN.iterdir() if p.is_dir()} if record.RUN.is_dir() else set()
-    links, tables = network.links(), network.tables()
-    found = []
-    for name in OCTETS:
-        instance = Instance.named(name)
-        if name in recorded or instance.bridge in links or instance.table in tables or instance.folder.exists():
-            found.append(name)
-    return found
+    names = [p.name for folder in (record.RUN, CHECKOUT / ".lab") if folder.is_dir() for p in folder.iterdir() if p.is_dir()]
+    names += [link.removeprefix(BRIDGE) for link in network.links() if link.startswith(BRIDGE)]
+    names += [table.removeprefix(TABLE) for table in network.tables() if table.startswith(TABLE)]
+    return sorted(set(names))
 
 
 def down(name: str) -> None:
@@ -35,18 +34,17 @@ def down(name: str) -> None:
         record.stop(instance, COMING_UP)  # first: it would go on making what is removed below
     record.stop(instance, *record.labels(instance))
     mounts.unmount(instance.folder)
-    others = [other for other in existing() if other != name and record.folder(Instance.named(other)).exists()]
-    network.down(instance, last=not others)
+    record.remove(instance)
+    network.down(instance, last=not record.instances())
     shutil.rmtree(instance.folder, ignore_errors=True)
-    shutil.rmtree(record.folder(instance), ignore_errors=True)
     _tidy(instance.folder.parent)
     _tidy_building()
 
 
 def _as_made(name: str) -> Instance:
-    """The instance with the folder of the checkout that made it."""
-    owner = record.folder(Instance.named(name)) / "checkout"
-    return Instance.named(name, Path(owner.read_text()) if owner.exists() else CHECKOUT)
+    """The instance with the folder of the checkout that made it. The octet plays no part in removing."""
+    known = Instance(name, OCTETS.get(name, 0))
+    return Instance(name, known.octet, record.owner(known) or CHECKOUT)
 
 
 def _tidy(folder: Path) -> None:

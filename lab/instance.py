@@ -13,6 +13,7 @@ from lab.errors import LabError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 OCTETS = {"lab": 0, "test": 1, "bench": 2, "drill": 3}
+BRIDGE, TABLE = "sf-", "sparkfleet_lab_"  # followed by the lab's name
 FIRST_SPARK = 10  # spark-01 ends in .11
 MOST_SPARKS = 90
 S3_PORT, IAM_PORT = 7070, 7071
@@ -46,12 +47,12 @@ class Instance:
     @property
     def bridge(self) -> str:
         """The network interface that the stand-ins hang on."""
-        return f"sf-{self.name}"
+        return BRIDGE + self.name
 
     @property
     def table(self) -> str:
         """Our nftables table: masquerade for the stand-ins."""
-        return f"sparkfleet_lab_{self.name}"
+        return TABLE + self.name
 
     @property
     def network(self) -> str:

@@ -7,6 +7,7 @@ it runs unrecorded. Bridges, tables and mounts need no record: `instance` names 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -42,16 +43,32 @@ def start_time(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
+def instances() -> list[str]:
+    """The names of all labs that this machine has, whatever checkout made them."""
+    return sorted(p.name for p in RUN.iterdir() if p.is_dir()) if RUN.is_dir() else []
+
+
+def owner(instance: Instance) -> Path | None:
+    """The checkout that has the lab, if any has."""
+    noted = folder(instance) / "checkout"
+    return Path(noted.read_text()) if noted.exists() else None
+
+
 def claim(instance: Instance) -> None:
     """Say that this checkout has the lab; raises LabError when another checkout has it."""
-    owner = folder(instance) / "checkout"
-    owner.parent.mkdir(parents=True, exist_ok=True)
-    if owner.exists() and owner.read_text() != str(instance.root):
+    other = owner(instance)
+    if other not in (None, instance.root):
         raise LabError(
-            f"the lab {instance.name!r} of this machine was made by the checkout in {owner.read_text()}",
+            f"the lab {instance.name!r} of this machine was made by the checkout in {other}",
             next_step=f"`make down NAME={instance.name}`, here or there, removes it",
         )
-    owner.write_text(str(instance.root))
+    folder(instance).mkdir(parents=True, exist_ok=True)
+    (folder(instance) / "checkout").write_text(str(instance.root))
+
+
+def remove(instance: Instance) -> None:
+    """Forget the lab; for the end of `down`."""
+    shutil.rmtree(folder(instance), ignore_errors=True)
 
 
 def start(

@@ -45,6 +45,7 @@ def command(instance: Instance, host: str, ports: dict[str, int]) -> list[str]:
     """The words of ssh."""
     options = {
         "UserKnownHostsFile": str(instance.folder / "known_hosts"),
+        "HostKeyAlias": host,  # adopt pins the key under the name, whatever address the host has
         "StrictHostKeyChecking": "yes",
         "IdentityFile": str(instance.folder / "keys" / "automation"),
         "IdentitiesOnly": "yes",
