@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lab.gb10 import scenario, write_tree
+from lab.gb10 import scenario
+from lab.gb10.tree import write_tree
 
 
 def main(arguments: list[str]) -> int:

@@ -77,13 +77,16 @@ def library_files(library: str) -> dict[str, bytes]:
 
 
 def licence_files(library: str) -> dict[str, bytes]:
-    """The licence texts that the library's distribution carries: whoever copies it copies them too."""
+    """The licence texts that the library's distribution carries: whoever copies it copies them too.
+
+    Not under *.dist-info: half a dist-info folder on Python's path breaks importlib.metadata.
+    """
     found = {}
     for distribution in distributions(library):
         for file in distribution.files or ():
             is_licence = file.name.upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE"))
             if is_licence and ".dist-info" in file.parts[0]:
-                found[file.as_posix()] = Path(str(distribution.locate_file(file))).read_bytes()
+                found[f"licences/{library}/{file.name}"] = Path(str(distribution.locate_file(file))).read_bytes()
     return found
 
 

@@ -1,0 +1,144 @@
+"""The real exporter as a process of its own, on the simulated NVML library and a fake machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab import gb10
+from sparkfleet.host.bundle import zipapp_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PROCFS = Path(__file__).parent / "machine/proc"
+SYSTEM_PYTHON = Path("/usr/bin/python3")  # readable by every user, unlike the tests' own
+DEADLINE_S = 30.0
+
+
+class Exporter:
+    """One running exporter."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path, user: int | None = None) -> None:
+        self.log = log
+        with log.open("w") as stderr:
+            self.process = subprocess.Popen(
+                command, env=environment, stderr=stderr, cwd=CHECKOUT if user is None else "/", user=user, group=user,
+                extra_groups=None if user is None else [],
+            )  # fmt: skip
+        self.port = int(self.until(lambda: re.search(r"listening on \S+ port (\d+)", log.read_text()))[1])
+
+    def until(self, look: Callable[[], Any]) -> Any:
+        """What `look` finds, asked again and again until the deadline."""
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            if found := look():
+                return found
+            assert self.process.poll() is None, f"the exporter ended:\n{self.log.read_text()}"
+            time.sleep(0.05)
+        raise AssertionError(f"not seen within {DEADLINE_S} s; the exporter's log:\n{self.log.read_text()}")
+
+    def scrape(self) -> str:
+        """The exposition, as Prometheus gets it."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=DEADLINE_S) as answer:
+            return str(answer.read().decode())
+
+    def until_scraped(self, *lines: str) -> str:
+        """The first exposition that has all these lines."""
+        return str(
+            self.until(lambda: text if (text := self.scrape()) and set(lines) <= set(text.splitlines()) else None)
+        )
+
+    def stop(self) -> int:
+        """End it as systemd does; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=DEADLINE_S)
+
+    def children(self) -> list[int]:
+        """The process ids of its samplers."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [int(pid) for task in tasks for pid in task.read_text().split()]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the simulated NVML library."""
+    return gb10.build(tmp_path_factory.mktemp("gb10"))
+
+
+class Machine:
+    """A fake machine with a GB10 in `folder`; `exporter()` starts an exporter on it."""
+
+    def __init__(self, folder: Path, library: Path | None, *, program: list[str] | None = None) -> None:
+        self.folder, self.library = folder, library
+        self.program = program or [sys.executable, "-m", "exporters.gb10"]
+        self.running: list[Exporter] = []
+        shutil.copytree(PROCFS, folder / "proc")
+        self.load("idle")
+
+    def load(self, name: str, more: str = "") -> None:
+        """Switch to a scenario, with more lines after it."""
+        text = gb10.scenario(name) + more
+        gb10.write_tree(text, self.folder / "sys")
+        gb10.replace(self.folder / "scenario", text)
+        # Values grow with the age of the file: one from the future has none, and golden files hold.
+        os.utime(self.folder / "scenario", (time.time() + 3600, time.time() + 3600))
+
+    @property
+    def command(self) -> list[str]:
+        """The exporter on this machine, at a pace fit for tests."""
+        paths = [f"--path.procfs={self.folder / 'proc'}", f"--path.sysfs={self.folder / 'sys'}"]
+        pace = ["--nvml.interval=0.1", "--nvml.deadline=1"]
+        return [*self.program, *paths, *pace, "--web.listen-address=127.0.0.1:0"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Which driver it finds."""
+        found = os.environ | {"NVML_SCENARIO": str(self.folder / "scenario")}
+        found["LD_LIBRARY_PATH"] = str(self.library) if self.library else "/nonexistent"
+        return found
+
+    def exporter(self, user: int | None = None) -> Exporter:
+        """Start one, as another user if told so."""
+        self.running.append(Exporter(self.command, self.environment, self.folder / "log", user))
+        return self.running[-1]
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for exporter in self.running:
+            if exporter.process.poll() is None:
+                exporter.stop()
+
+
+@pytest.fixture
+def machine(built: Path, tmp_path: Path) -> Iterator[Machine]:
+    """A machine with an idle GB10."""
+    found = Machine(tmp_path / "machine", built)
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def packed_machine(built: Path) -> Iterator[Machine]:
+    """The same with the exporter packed into one file, in a folder that every user may read (pytest's are root's)."""
+    folder = Path(tempfile.mkdtemp(prefix="gb10-test-"))
+    folder.chmod(0o755)
+    shutil.copy(built / "libnvidia-ml.so.1", folder)
+    packed = folder / "exporter.pyz"
+    packed.write_bytes(zipapp_bytes(CHECKOUT, "exporters.gb10", ["pynvml", "prometheus_client"]))
+    found = Machine(folder / "machine", folder, program=[str(SYSTEM_PYTHON), "-I", str(packed)])
+    yield found
+    found.stop()
+    shutil.rmtree(folder)
