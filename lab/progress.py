@@ -8,6 +8,7 @@ one for what is under way.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -44,6 +45,8 @@ class Progress:
         """Print to `console`; say what is under way every `beat_s` seconds."""
         self.console = console or Console(highlight=False)
         self.phases: list[tuple[str, float]] = []
+        self._began = time.monotonic()
+        self._bootstrap_s = max(0.0, time.time() - float(os.environ.get("LAB_STARTED", time.time())))  # make sets it
         self._beat_s = beat_s
         self._active: dict[str, float] = {}
         self._over = threading.Event()
@@ -79,8 +82,9 @@ class Progress:
     def table(self) -> Table:
         """The phases and their times."""
         table = Table("phase", "time", title="how long it took", title_justify="left")
-        for name, seconds in self.phases:
+        for name, seconds in [("bootstrap", self._bootstrap_s), *self.phases]:
             table.add_row(name, duration(seconds))
+        table.add_row("all, side by side", duration(self._bootstrap_s + time.monotonic() - self._began))
         return table
 
     def _beat(self) -> None:

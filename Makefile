@@ -1,0 +1,55 @@
+# The lab and the checks. Only make and python3 need to be there: lab/bootstrap.sh brings the rest.
+#
+#   make up [SPARKS=4]      a fleet on this machine, provisioned; `make down` removes it
+#   eval "$(make -s env)"   makes `pulumi` and `spark` work on it in your shell
+#   make test | drills | bench | lint
+
+NAME ?= lab
+SPARKS ?=
+VARIANT ?= classic
+PYTEST_ARGS ?=
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sparkfleet
+PYTHON := .venv/bin/python
+# A plain `su` leaves the sbin folders out, where nft and debootstrap are.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin:$(CACHE)/promtool/usr/bin
+export LAB_STARTED := $(shell date +%s)
+
+.PHONY: help up down env status test drills bench lint ready ready-to-test
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+ready:
+	@lab/bootstrap.sh
+
+ready-to-test:
+	@lab/bootstrap.sh promtool
+
+up: ready
+	@$(PYTHON) -m lab up --name $(NAME) --variant $(VARIANT) $(if $(SPARKS),--sparks $(SPARKS))
+
+down: ready
+	@$(PYTHON) -m lab down --name $(NAME)
+
+env: ready
+	@$(PYTHON) -m lab env --name $(NAME)
+
+status: ready
+	@$(PYTHON) -m lab status --name $(NAME)
+
+test: ready-to-test
+	@$(PYTHON) -m pytest -m "not drill" $(PYTEST_ARGS)
+
+drills: ready-to-test
+	@$(PYTHON) -m pytest -m drill $(PYTEST_ARGS)
+
+bench: ready
+	@$(PYTHON) bench/converge.py
+
+lint: ready
+	@ruff check
+	@ruff format --check
+	@mypy
+	@lint-imports
