@@ -1,0 +1,64 @@
+"""Who can become root, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machine import Machine
+
+FIRST_ACCOUNT = 1000  # what the installer gives to the account that it asks for (FIRST_UID of adduser.conf)
+
+
+@pytest.mark.control(id="ACCESS-14", severity="high")
+def test_only_the_automation_user_needs_no_password(machine: Machine) -> None:
+    """Only the automation user becomes root without a password."""
+    other = sorted(set(without_password(machine.sudoers)) - {machine.wanted["automation_user"]})
+    assert not other, f"no password is asked of: {', '.join(other)}"
+
+
+@pytest.mark.control(id="ACCESS-15", severity="high")
+def test_sudo_is_for_the_described_people(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
+    """Group sudo is exactly the described people; the machine's first account may stay while no key opens it."""
+    members = set(machine.says("getent group sudo").strip().split(":")[3].split(",")) - {""}
+    wanted = {user for user, person in machine.wanted["users"].items() if person["sudo"]}
+    setup = {user for user in members - wanted if machine.accounts.get(user) == FIRST_ACCOUNT} - set(machine.key_files)
+    if setup:
+        record_property("evidence", f"{' '.join(setup)}, the set-up account, can use sudo on the console")
+    wrong = [f"{user} is not described" for user in sorted(members - wanted - setup)]
+    wrong += [f"{user} is missing" for user in sorted(wanted - members)]
+    assert not wrong, f"group sudo: {'; '.join(wrong)}"
+
+
+@pytest.mark.control(id="ACCESS-16", severity="high")
+def test_root_is_one_account(machine: Machine) -> None:
+    """No account but root has uid 0."""
+    other = [account for account, uid in machine.accounts.items() if uid == 0 and account != "root"]
+    assert not other, f"uid 0 as well: {', '.join(other)}"
+
+
+@pytest.mark.control(id="ACCESS-17", severity="high")
+def test_no_account_has_an_empty_password(machine: Machine) -> None:
+    """No account lets people in without a password."""
+    empty = machine.says("""awk -F: '$2 == "" {print $1}' /etc/shadow""").split()
+    assert not empty, f"an empty password: {', '.join(empty)}"
+
+
+def without_password(policy: dict[str, Any]) -> Iterator[str]:
+    """Whom sudo asks for no password: by a rule's tag, or by a default."""
+    for rule in policy.get("User_Specs", []):
+        options = [option for spec in rule["Cmnd_Specs"] for option in spec.get("Options", [])]
+        if {"authenticate": False} in options:
+            yield from names(rule["User_List"])
+    for default in policy.get("Defaults", []):
+        if {"authenticate": False} in default["Options"]:
+            yield from names(default.get("Binding", [])) or ["everybody"]
+
+
+def names(people: list[dict[str, Any]]) -> list[str]:
+    """A list of users and groups as cvtsudoers prints it; groups get their % as in sudoers."""
+    return [f"%{value}" if kind == "usergroup" else str(value) for entry in people for kind, value in entry.items()]

@@ -1,0 +1,52 @@
+"""Who can get in: asked at the door, and read from what opens it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from machine import Machine
+
+
+@pytest.mark.control(id="ACCESS-11", severity="high")
+def test_the_door_asks_for_a_key_alone(machine: Machine) -> None:
+    """Somebody at the door is offered a public key and nothing else: no password is even asked for."""
+    other = [
+        f"{user} is offered {offer or 'a login'}"
+        for user, offer in machine.offered_methods.items()
+        if offer != "publickey"
+    ]
+    assert not other, "; ".join(other)
+
+
+@pytest.mark.control(id="ACCESS-12", severity="high")
+def test_authorized_keys_are_the_described_ones(machine: Machine) -> None:
+    """The keys that open this host are exactly the described ones."""
+    from machine import bare_key
+
+    wanted = {user: {bare_key(key) for key in person["keys"]} for user, person in machine.wanted["users"].items()}
+    wrong = []
+    for user in sorted({*wanted, *machine.key_files}):
+        found = machine.key_files[user].keys if user in machine.key_files else frozenset()
+        wrong += [f"{user}: {short(key)} is not described" for key in sorted(found - wanted.get(user, set()))]
+        wrong += [f"{user}: {short(key)} is missing" for key in sorted(wanted.get(user, set()) - found)]
+    assert not wrong, "; ".join(wrong)
+
+
+@pytest.mark.control(id="ACCESS-13", severity="high")
+def test_only_root_writes_authorized_keys(machine: Machine) -> None:
+    """Nobody but root can write the files that say which keys open what."""
+    folder = machine.says("stat -c '%U %a' /etc/ssh/authorized_keys").split()
+    loose = [] if folder[0] == "root" and not int(folder[1], 8) & 0o022 else [f"the folder: {' '.join(folder)}"]
+    loose += [
+        f"{n}: {f.owner} {f.mode:04o}" for n, f in machine.key_files.items() if f.owner != "root" or f.mode & 0o022
+    ]
+    assert not loose, "; ".join(loose)
+
+
+def short(key: str) -> str:
+    """Enough of a key to find it: what stands before it, its type and its end."""
+    *before, text = key.split(" ")
+    return " ".join([*before, f"…{text[-12:]}"])

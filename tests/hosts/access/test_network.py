@@ -1,0 +1,55 @@
+"""What can be reached from outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from machine import Machine
+
+UNIT = "sparkfleet-firewall.service"
+
+
+@pytest.mark.control(id="ACCESS-18", severity="high")
+def test_nothing_undescribed_listens(machine: Machine) -> None:
+    """Nothing accepts connections from outside but sshd and the exporter."""
+    described = {machine.wanted["port"], *machine.wanted["checked_ports"]}
+    other = [str(one) for one in machine.listeners if not one.on_loopback and one.port not in described]
+    assert not other, f"also listens: {', '.join(other)}"
+
+
+@pytest.mark.control(id="ACCESS-19", severity="high")
+def test_firewall_is_loaded_at_every_start(machine: Machine) -> None:
+    """Our firewall unit is enabled: the table comes back at every start."""
+    state = machine.units[UNIT]["UnitFileState"]
+    assert state == "enabled", f"{UNIT} is {state or 'not there'}"
+
+
+@pytest.mark.control(id="ACCESS-20", severity="high")
+def test_firewall_lets_only_monitors_scrape(machine: Machine) -> None:
+    """The firewall table is loaded, and lets nobody but the monitors reach the exporter, as this controller finds."""
+    assert machine.firewall, "there is no table inet sparkfleet"
+    if "exporter" not in machine.wanted["roles"]:
+        return
+    port, monitors = machine.wanted["exporter_port"], machine.wanted["monitors"]
+    rules = [verdict(e["rule"]["expr"], port) for e in machine.firewall if "rule" in e]
+    wanted = [*(f"accept {address}" for address in monitors), "drop all"]
+    found = [rule for rule in rules if rule]
+    assert sorted(found) == sorted(wanted), f"for port {port} the rules are {found}, described are {wanted}"
+    assert found[-1] == "drop all", f"for port {port} the rules come in the order {found}"
+    if machine.wanted["controller_address"] not in monitors:
+        met = machine.knock(port)
+        assert met == "silent", f"port {port} is {met} to this controller, which is no monitor"
+
+
+def verdict(expressions: list[dict[str, Any]], port: int) -> str:
+    """A rule about the port in words: "accept 10.0.0.1", "drop all"; empty for a rule about something else."""
+    matches = [e["match"] for e in expressions if "match" in e]
+    if not any(match["right"] == port for match in matches):
+        return ""
+    addresses = [match["right"] for match in matches if match["left"].get("payload", {}).get("field") == "saddr"]
+    said = next((word for e in expressions for word in ("accept", "drop", "reject") if word in e), "other")
+    listed = [str(a) for right in addresses for a in (right["set"] if isinstance(right, dict) else [right])]
+    return "\n".join(f"{said} {address}" for address in listed or ["all"])

@@ -1,0 +1,61 @@
+"""The exporter tells the truth, and needs no privilege for it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machine import Machine
+
+UNIT = "sparkfleet-gb10-exporter.service"
+GPU = "sparkfleet_gb10_gpu_temperature_celsius"
+MEMORY = "sparkfleet_gb10_memory_total_bytes"
+PLAUSIBLE_CELSIUS = (5.0, 110.0)  # a GB10 powers itself off at 104.85
+
+
+@pytest.mark.control(id="EXPORTER-01", severity="high")
+def test_exporter_runs(machine: Machine) -> None:
+    """The exporter runs, now and after every start."""
+    unit = machine.units[UNIT]
+    state = f"{unit['UnitFileState']}, {unit['ActiveState']} ({unit['SubState']})"
+    assert state == "enabled, active (running)", f"{UNIT} is {state}\n{machine.journal(UNIT)}"
+
+
+@pytest.mark.control(id="EXPORTER-02", severity="high")
+def test_exporter_has_no_privileges(machine: Machine) -> None:
+    """The exporter is not root, has no capability and can gain none."""
+    machine.need(UNIT, "EXPORTER-01")
+    said = machine.says(f"cat /proc/{machine.units[UNIT]['MainPID']}/status")
+    status = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+    user, capabilities, locked = status["Uid"].split()[1], int(status["CapEff"], 16), status["NoNewPrivs"]
+    assert user != "0", "it runs as root"
+    assert (capabilities, locked) == (0, "1"), f"capabilities {capabilities:#x}, NoNewPrivileges {locked}"
+
+
+@pytest.mark.control(id="EXPORTER-03", severity="high")
+def test_exporter_tells_plausible_values(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
+    """The exporter answers with a plausible GPU temperature and the memory that the kernel has."""
+    machine.need(UNIT, "EXPORTER-01")
+    url = f"http://127.0.0.1:{machine.wanted['exporter_port']}/metrics"
+    text = machine.fetch(url)[url]
+    assert MEMORY in text, f"{url} answers: {text[:200]}\n{machine.journal(UNIT)}"
+    temperatures = values(text, GPU)
+    assert temperatures, f"no {GPU}: NVML is silent\n{machine.journal(UNIT)}"
+    low, high = PLAUSIBLE_CELSIUS
+    assert all(low <= celsius <= high for celsius in temperatures), f"GPU temperature: {temperatures} degrees C"
+    kibibytes = int(machine.says("awk '/^MemTotal:/ {print $2}' /proc/meminfo"))
+    assert values(text, MEMORY) == [kibibytes * 1024], (
+        f"{MEMORY} is {values(text, MEMORY)}, the kernel has {kibibytes} KiB"
+    )
+    simulated = " (simulated)" if "simulated" in text.lower() else ""
+    record_property("evidence", f"GPU at {temperatures[0]:.0f} °C, {kibibytes / 2**20:.0f} GiB of memory{simulated}")
+
+
+def values(text: str, metric: str) -> list[float]:
+    """The values of a metric's series in Prometheus' text format."""
+    return [float(number) for number in re.findall(rf"^{metric}(?:{{.*}})? (\S+)$", text, re.MULTILINE)]
