@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 
 from sparkfleet import errors
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sparkfleet.cli import Project
+    from sparkfleet.host.plan import Change
     from sparkfleet.host.survey import Finding
 
 
@@ -44,26 +49,32 @@ def plan(project: Project, hosts: tuple[str, ...], *, as_json: bool, detailed_ex
 
 
 def _show(found: list[Finding]) -> None:
+    """Host by host, role by role: one line for the setting and why, one for what it is and what is described."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for host in found:
         if host.error:
-            console.print(Text(f"{host.host}: not observed", style="red"))
+            console.print(f"[bold]{host.host}[/]  [red]not observed[/]")
             continue
-        word = "as described" if not host.changes else f"{len(host.changes)} to change"
-        console.print(Text(f"{host.host}  {word}", style="bold green" if not host.changes else "bold yellow"))
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(host.changes))
-        for title in ("", "setting", "is", "described", "role", "why"):
-            table.add_column(title, overflow="fold")
-        for change in host.changes:
-            sign = "+" if change.before is None else "-" if change.after is None else "~"
-            why = change.reason + (" (may cut connections)" if change.disruptive else "")
-            table.add_row(sign, change.key, change.before or "", change.after or "", str(change.role or ""), why)
-        if host.changes:
-            console.print(table)
+        verdict = f"[yellow]{len(host.changes)} to change[/]" if host.changes else "[green]as described[/]"
+        console.print(f"[bold]{host.host}[/]  {verdict}")
+        for role, changes in groupby(host.changes, key=lambda change: change.role):
+            console.print(f"  {role or 'no longer described'}", style="bold")
+            for change in changes:
+                _show_change(console, change)
         for check in host.checks:
             mark = {"ok": "[green]ok[/]", "unknown": "[yellow]unknown[/]"}.get(check.verdict, "[red]differs[/]")
-            console.print(f"   check {check.name}: {mark}  {check.detail}")
+            console.print(f"  check {check.name}: {mark}  {escape(check.detail)}")
+
+
+def _show_change(console: Console, change: Change) -> None:
+    sign, colour = (
+        ("+", "green") if change.before is None else ("-", "red") if change.after is None else ("~", "yellow")
+    )
+    warning = "  [red]may cut connections[/]" if change.disruptive else ""
+    console.print(f"    [{colour}]{sign} {escape(change.key)}[/]  [dim]{change.reason}[/]{warning}")
+    if change.before is not None and change.after is not None:
+        console.print(f"        {escape(change.before)}  →  {escape(change.after)}")
+    else:
+        console.print(f"        {escape(change.before or change.after or '')}")

@@ -112,7 +112,7 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
     files: dict[str, File] = {}
     for template, text in sources.templates.items():
         role, options = _front(template, text)
-        if role not in parts:
+        if role not in parts or not _holds(options, context):
             continue
         path = "/" + template.removesuffix(".j2")
         if PER_USER in path:
@@ -154,13 +154,18 @@ def _front(template: str, text: str) -> tuple[Role, dict[str, str]]:
     match = FRONT.match(text)
     pairs = [p.partition(":") for p in match["settings"].split(";")] if match else []
     options = {key.strip(): value.strip() for key, _, value in pairs}
-    unknown = options.keys() - {"role", "mode", "owner", "group", "validate", "disruptive"}
+    unknown = options.keys() - {"role", "mode", "owner", "group", "validate", "disruptive", "when"}
     if options.get("role") not in set(Role) or unknown:
         raise SparkfleetError(
             f"templates/{template}: its first line must be {{#- role: ROLE; … #}} with one of {', '.join(Role)}"
             + (f"; unknown there: {', '.join(sorted(unknown))}" if unknown else "")
         )
     return Role(options.pop("role")), options
+
+
+def _holds(options: dict[str, str], context: dict[str, Any]) -> bool:
+    """Whether a template's own condition (when: fleet.x == "y") lets it be shipped."""
+    return bool(ENVIRONMENT.compile_expression(options.get("when", "true"), undefined_to_none=False)(**context))
 
 
 def _file(template: str, text: str, context: dict[str, Any], role: Role, options: dict[str, str]) -> File:

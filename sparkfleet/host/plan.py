@@ -34,7 +34,7 @@ class Change:
 
 
 def plan(observed: Mapping[str, str], desired: Desired) -> list[Change]:
-    """What has to change on the host, in the order of the keys; empty when it is as described.
+    """What has to change on the host, by role and key; empty when it is as described.
 
     A key that was observed but is not described (a file that sparkfleet shipped once) is to be removed.
     """
@@ -45,7 +45,8 @@ def plan(observed: Mapping[str, str], desired: Desired) -> list[Change]:
             changes.append(
                 Change(key, before, after, desired.role_of(key), desired.disruptive(key), _reason(key, before, after))
             )
-    return changes
+    order = {role: place for place, role in enumerate(desired.roles)}
+    return sorted(changes, key=lambda c: (order[c.role] if c.role else len(order), c.key))
 
 
 def roles_of(changes: Iterable[Change]) -> list[Role]:

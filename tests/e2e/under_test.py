@@ -1,0 +1,133 @@
+"""An instance with stand-ins and a stack → what tests ask of it: the very commands that a user types."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from lab import env, provision, spark, stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.instance import Instance
+
+
+JOURNAL = ["journalctl", "-q", "-D"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command ended."""
+
+    code: int
+    text: str  # stdout and stderr, in order
+
+
+@dataclass(frozen=True)
+class FleetUnderTest:
+    """Four stand-ins in instance `test`, described by their own stack file."""
+
+    instance: Instance
+    stack: str
+    hosts: list[str]
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What `make env` exports."""
+        return {**os.environ, **env.process(self.instance, self.stack), "NO_COLOR": "1"}
+
+    @property
+    def description(self) -> Path:
+        """The stack's file."""
+        return stack.file(self.instance, self.stack)
+
+    def run(self, *command: str, timeout_s: float = 600) -> Run:
+        """Run a user's command in the project."""
+        done = subprocess.run(
+            command,
+            cwd=self.instance.root,
+            env=self.words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout)
+
+    def pulumi(self, *words: str) -> Run:
+        """`pulumi … --non-interactive`."""
+        return self.run("pulumi", *words, "--non-interactive", "--color=never")
+
+    def spark(self, *words: str) -> Run:
+        """`spark …`."""
+        return self.run(str(Path(sys.executable).with_name("spark")), *words)
+
+    def changes(self, *hosts: str) -> dict[str, list[dict[str, Any]]]:
+        """What `spark plan --json` says, by host."""
+        done = self.spark("plan", *hosts, "--json")
+        assert done.code == 0, done.text
+        return {host: found["changes"] for host, found in json.loads(done.text).items()}
+
+    def adopt(self, host: str) -> Run:
+        """`spark adopt`, with the fingerprint that the owner reads on the console."""
+        return self.run(*provision.adopt(self.instance, host))
+
+    def tree(self, host: str) -> Path:
+        """The stand-in's root directory, as somebody at its console sees it."""
+        return spark.tree(self.instance, host)
+
+    def on(self, host: str, command: str) -> Run:
+        """Run a command on a host as root, over SSH as the automation user."""
+        folder = self.instance.folder
+        return self.run(
+            "ssh", "-F", "none", "-o", f"UserKnownHostsFile={folder / 'known_hosts'}", "-o", f"HostKeyAlias={host}",
+            "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-i", str(folder / "keys" / "automation"),
+            f"sparkfleet@{self.instance.address(host)}", f"sudo -n sh -c '{command}'",
+        )  # fmt: skip
+
+    def logins(self, host: str) -> int:
+        """How many SSH logins the stand-in's sshd has accepted, read from its journal without logging in."""
+        done = subprocess.run(
+            [
+                "journalctl",
+                "-D",
+                str(self.tree(host) / "var/log/journal"),
+                "-q",
+                "-o",
+                "cat",
+                "-g",
+                "Accepted publickey",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return len(done.stdout.splitlines())
+
+    def described(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Edit the stack file: `change` gets its `config` map."""
+        document = yaml.safe_load(self.description.read_text())
+        change(document["config"])
+        self.description.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def until(true: Callable[[], bool], what: str, *, within_s: float, every_s: float = 0.5) -> None:
+    """Return when `true()` is; fails, naming what was awaited, when time runs out."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if true():
+            return
+        time.sleep(every_s)
+    pytest.fail(f"{what}: not within {within_s:.0f} s")
