@@ -38,12 +38,15 @@ PATIENCE = Config(
 
 @dataclass(frozen=True)
 class Connection:
-    """Where a store is and who administers it; `admin` is a secret reference, never a secret."""
+    """Where a store is and who administers it; `admin` is a secret reference, never a secret.
+
+    Buckets need no `iam_endpoint`.
+    """
 
     endpoint: str
-    iam_endpoint: str
     region: str
     admin: str
+    iam_endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def explained(doing: str, connection: Connection) -> Iterator[None]:
     except BotoCoreError as error:
         raise StoreError(
             f"{doing}: the store gave no answer ({type(error).__name__})",
-            usually=f"nothing listens at {connection.endpoint} or {connection.iam_endpoint}",
+            usually=f"nothing listens at {connection.iam_endpoint or connection.endpoint}",
             next_step="start the store or mend the endpoints under cloud.onprem, then run the same command again",
         ) from None
 

@@ -30,9 +30,19 @@ if TYPE_CHECKING:
 ENABLED = "Enabled"
 ACTIVE = "active"
 POLICY_NAME = "host-access"
-WHERE = ("endpoint", "iam_endpoint", "region", "admin")
+WHERE = ("endpoint", "region", "admin")
 BUCKET_INPUTS = ("bucket", "versioning", "policy", *WHERE)
-IDENTITY_INPUTS = ("user", "policies", "generation", "key", "secret_file", "proof_bucket", "proof_prefix", *WHERE)
+IDENTITY_INPUTS = (
+    "user",
+    "policies",
+    "generation",
+    "key",
+    "secret_file",
+    "proof_bucket",
+    "proof_prefix",
+    *WHERE,
+    "iam_endpoint",
+)
 
 
 class BucketProvider(ResourceProvider):
@@ -145,7 +155,7 @@ class Identity(pulumi.dynamic.Resource, module="sparkfleet", name="Identity"):
 
     def __init__(self, name: str, wanted: Mapping[str, Any], where: Onprem, opts: ResourceOptions) -> None:
         """Describe the identity `wanted` (the keys of IDENTITY_INPUTS) of the store at `where`."""
-        props = {**wanted, "key": ACTIVE, **_where(where), "access_key_id": None}
+        props = {**wanted, "key": ACTIVE, **_where(where), "iam_endpoint": where.iam_endpoint, "access_key_id": None}
         super().__init__(IdentityProvider(), name, props, opts)
 
 
@@ -213,7 +223,8 @@ def _where(store: Onprem) -> dict[str, str]:
 def _connection(props: Mapping[str, Any]) -> Connection:
     from sparkfleet.cloud import objectstore
 
-    return objectstore.Connection(**{key: str(props[key]) for key in WHERE})
+    where = {key: str(props[key]) for key in WHERE}
+    return objectstore.Connection(**where, iam_endpoint=str(props.get("iam_endpoint", "")))
 
 
 def _wanted(props: Mapping[str, Any]) -> Wanted:

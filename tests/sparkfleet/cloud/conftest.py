@@ -6,9 +6,9 @@ import itertools
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.toolchain.build import ensure
 from sparkfleet.cloud import objectstore, onprem
 from sparkfleet.cloud.objectstore import Connection, Key
 from sparkfleet.model import Fleet
@@ -23,20 +24,7 @@ from sparkfleet.model import Fleet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CACHE = Path("~/.cache/sparkfleet").expanduser()
 START_DEADLINE_S = 15.0
-
-
-def built(program: str) -> Path:
-    """Where a built tool is. The one place to change when the lab's toolchain gives it instead."""
-    modules = Path("~/go/pkg/mod/github.com/pulumi/pulumi/sdk").expanduser()
-    scripts = sorted(modules.glob(f"v3@v3.2*/python/*/{program}"))  # scripts of the SDK, not built
-    found = [*CACHE.glob(f"tools/*/{program}"), CACHE / "trial" / program, *scripts]
-    on_path = shutil.which(program)
-    candidates = [*(path for path in found if path.exists()), *([Path(on_path)] if on_path else [])]
-    if not candidates:
-        pytest.skip(f"{program} is not built: run `make up` once")
-    return candidates[0]
 
 
 @dataclass(frozen=True)
@@ -50,21 +38,16 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the Pulumi CLI, its Python language host and their two scripts side by side."""
-    folder = tmp_path_factory.mktemp("engine")
-    (folder / "pulumi").symlink_to(built("pulumi"))
-    # Copies: the language host looks for its scripts beside its own real path.
-    for name in ("pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"):
-        shutil.copy(built(name), folder / name)
-        (folder / name).chmod(0o755)
-    return folder
+def engine() -> str:
+    """What goes before PATH so that `pulumi` works: its Python is this one, then the CLI and its language host."""
+    tools = ensure(["pulumi", "pulumi-language-python"])
+    return os.pathsep.join(str(folder) for folder in [Path(sys.executable).parent, *(t.parent for t in tools.values())])
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run versitygw's IAM server and its S3 gateway on free loopback ports, with versioning possible."""
-    program = built("versitygw")
+    program = ensure(["versitygw"])["versitygw"]
     folder = tmp_path_factory.mktemp("store")
     for name in ("iam", "data", "versions"):
         (folder / name).mkdir()
@@ -93,7 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def connection(server: Server) -> Connection:
     """Where the store is and who administers it."""
-    return Connection(server.endpoint, server.iam_endpoint, "us-east-1", server.admin)
+    return Connection(server.endpoint, "us-east-1", server.admin, server.iam_endpoint)
 
 
 _numbers = itertools.count(1)
@@ -176,6 +159,7 @@ def identity_inputs(fleet: Fleet, host: str) -> dict[str, Any]:
         **inputs,
         "generation": float(inputs["generation"]),
         "key": onprem.ACTIVE,
+        "iam_endpoint": fleet.cloud.onprem.iam_endpoint,
         **onprem._where(fleet.cloud.onprem),
     }
 

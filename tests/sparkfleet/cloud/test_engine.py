@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ensurepip
 import json
 import os
 import subprocess
@@ -61,12 +60,14 @@ class Stack:
         return printed
 
     def written(self) -> str:
-        """All that Pulumi has written to disk: state, history, backups."""
-        return "".join(path.read_text(errors="replace") for path in self.folder.rglob("*") if path.is_file())
+        """All that Pulumi has written to disk: state, history, backups, and what it keeps at home."""
+        roots = (self.folder, Path(self.environment["PULUMI_HOME"]))
+        files = [path for root in roots for path in root.rglob("*") if path.is_file()]
+        return "".join(path.read_text(errors="replace") for path in files)
 
 
 @pytest.fixture
-def stack(fleet: Fleet, tmp_path: Path, engine: Path) -> Iterator[Stack]:
+def stack(fleet: Fleet, tmp_path: Path, engine: str) -> Iterator[Stack]:
     """A fresh stack with a file backend; its passphrase protects nothing, because no secret is in it."""
     project = tmp_path / "project"
     (project / "state").mkdir(parents=True)
@@ -74,9 +75,7 @@ def stack(fleet: Fleet, tmp_path: Path, engine: Path) -> Iterator[Stack]:
     (project / "__main__.py").write_text(PROGRAM)
     environment = {
         **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(engine), os.environ["PATH"]]),
-        # The language host asks `python -m pip list` for plugins; an environment made by uv has no pip of its own.
-        "PYTHONPATH": os.pathsep.join(map(str, (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))),
+        "PATH": os.pathsep.join([engine, os.environ["PATH"]]),
         "PULUMI_HOME": str(tmp_path / "home"),
         "PULUMI_BACKEND_URL": (project / "state").as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "test",
@@ -154,7 +153,7 @@ def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: 
 
 
 def test_a_store_that_is_away_fails_and_loses_nothing(stack: Stack) -> None:
-    """With the IAM endpoint away refresh fails with the next step, and the next up finds everything as it was."""
+    """With the IAM endpoint away up fails with the next step, and the next up finds everything as it was."""
     stack.pulumi(*UP)
     reachable = stack.fleet
     away = reachable.cloud.onprem.model_copy(update={"iam_endpoint": "http://127.0.0.1:9"})
