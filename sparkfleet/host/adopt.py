@@ -101,7 +101,7 @@ def adopt(fleet: Fleet, name: str, options: AdoptOptions, *, ask: Ask, say: Say)
             "user": target.user,
             "controller_key": key.fingerprint,
             "host_key": host_key.fingerprint,
-            "kept_keys": sorted({entry.fingerprint for entry in plan.keep if entry.key}),
+            "kept_keys": _to_remember(seen["record"], plan),
         }
         changed += door.call({"do": "record", "facts": facts})["changed"]
     absent = options.keys.drop - {entry.fingerprint for entry in existing}
@@ -185,6 +185,12 @@ def _remembering(words: KeyWords, record: dict[str, Any]) -> KeyWords:
     if words.every != "ask":
         return words
     return replace(words, keep=words.keep | (frozenset(record.get("kept_keys", ())) - words.drop))
+
+
+def _to_remember(record: dict[str, Any], plan: KeyPlan) -> list[str]:
+    """Fingerprints kept now or before: a key that sshd does not read at the moment is not forgotten."""
+    kept = {*record.get("kept_keys", ()), *(entry.fingerprint for entry in plan.keep if entry.key)}
+    return sorted(kept - {entry.fingerprint for entry in plan.drop})
 
 
 def _decided(existing: list[ExistingKey], words: KeyWords, in_use: frozenset[str], ask: Ask) -> KeyPlan:

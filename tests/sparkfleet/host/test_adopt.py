@@ -22,7 +22,6 @@ import yaml
 from click.testing import CliRunner
 
 from lab import record, spark
-from lab.instance import Instance
 from lab.spark import factory
 from sparkfleet.commands.adopt import adopt as command
 from sparkfleet.errors import AdoptError
@@ -33,12 +32,13 @@ from sparkfleet.host.connection import Session, Target
 from sparkfleet.model import Fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from lab.instance import Instance
 
 pytestmark = pytest.mark.lab
 
-LAB = Instance("adopt", 7)
-NUMBERS = itertools.count(1)
+NUMBERS = itertools.count(61)  # those of other tests begin at 01
 # systemd counts starts and gives up after five in ten seconds.
 RESTART_SSHD = "systemctl reset-failed ssh.service && systemctl restart ssh.service"
 VENDOR = "factory@vendor.example"
@@ -129,41 +129,37 @@ def nobody(question: str) -> bool:
     pytest.fail(f"was asked: {question}")
 
 
-@pytest.fixture(scope="module")
-def boot() -> Iterator[Callable[[Path], Machine]]:
-    """Makes factory machines, one after the other; all are gone afterwards."""
-    names = []
-
-    def make(folder: Path) -> Machine:
-        name = f"spark-{next(NUMBERS):02d}"
-        names.append(name)
-        spark.boot(LAB, [name])
+@contextlib.contextmanager
+def fresh(lab: Instance, folder: Path) -> Iterator[Machine]:
+    """A factory machine under a name that no other test uses; thrown away at the end."""
+    name = f"spark-{next(NUMBERS)}"
+    try:
+        spark.boot(lab, [name])
         described = {
             "fleet": "lab",
             "controller": {"folder": str(folder / "controller")},
-            "hosts": {name: {"addresses": [LAB.address(name)]}},
+            "hosts": {name: {"addresses": [lab.address(name)]}},
         }
-        return Machine(name, Fleet.model_validate(described), spark.tree(LAB, name), factory.password(LAB))
-
-    yield make
-    record.stop(LAB, *names, patience_s=0.1)  # nobody misses them: no orderly power-off
-    for name in names:
-        spark.halt(LAB, name)
-        shutil.rmtree(LAB.host(name), ignore_errors=True)
+        yield Machine(name, Fleet.model_validate(described), spark.tree(lab, name), factory.password(lab))
+    finally:
+        record.stop(lab, name, patience_s=0.1)  # nobody misses it: no orderly power-off
+        spark.halt(lab, name)
+        shutil.rmtree(lab.host(name), ignore_errors=True)
 
 
 @pytest.fixture
-def machine(boot: Callable[[Path], Machine], tmp_path: Path) -> Machine:
+def machine(lab_instance: Instance, tmp_path: Path) -> Iterator[Machine]:
     """A factory machine of one's own."""
-    return boot(tmp_path)
+    with fresh(lab_instance, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def adopted(boot: Callable[[Path], Machine], tmp_path_factory: pytest.TempPathFactory) -> Machine:
+def adopted(lab_instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine that was adopted, with all its keys kept."""
-    made = boot(tmp_path_factory.mktemp("adopted"))
-    made.adopt()
-    return made
+    with fresh(lab_instance, tmp_path_factory.mktemp("adopted")) as made:
+        made.adopt()
+        yield made
 
 
 @pytest.fixture
@@ -229,7 +225,7 @@ class TestFactoryMachine:
         assert any("python3 -IS -" in words for words in seen)  # the watcher sees what runs in the stand-in
         for where, text in (("argv", "\n".join(seen)), ("output", output), ("journal", journal)):
             assert machine.password not in text, where
-        folders = [LAB.host(machine.name) / "upper", machine.fleet.controller.folder]
+        folders = [machine.tree.parent / "upper", machine.fleet.controller.folder]
         found = subprocess.run(
             ["grep", "-rlFf", "-", *folders], input=machine.password, capture_output=True, text=True, check=False
         )
