@@ -10,13 +10,14 @@ import ipaddress
 import json
 import types
 import typing
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from sparkfleet.errors import ConfigError
-from sparkfleet.model import Fleet, Role
+from sparkfleet.model import NOT_A_REFERENCE, Fleet, Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +33,11 @@ def load(stack: str, project: Path) -> Fleet:
         known = ", ".join(sorted(f.name.split(".")[1] for f in project.glob("Pulumi.*.yaml"))) or "none"
         raise ConfigError([f"{file.name}: no such file (stacks here: {known})"], where=str(project))
     try:
-        document = yaml.load(file.read_text(), _StrictLoader)  # noqa: S506  (a SafeLoader that refuses doubles)
+        document = yaml.load(file.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506  (a SafeLoader that refuses doubles)
     except yaml.YAMLError as error:
         raise ConfigError([f"{file.name}: is not YAML: {error}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{file.name}: is not UTF-8 text: {error.reason}"]) from error
     section = document.get("config") if isinstance(document, dict) else None
     if not isinstance(section, dict):
         raise ConfigError([f'config: expected a map of "{NAMESPACE}:…" keys, found {_shown(section)}'], where=file.name)
@@ -84,6 +87,8 @@ class _StrictLoader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):  # PyYAML's own words for it follow below
+                continue
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
             seen.add(key)
@@ -104,11 +109,17 @@ def _cross_faults(raw: Mapping[str, Any]) -> list[str]:
     access = _map(raw.get("access"))
     user = _map(raw.get("controller")).get("user", "sparkfleet")
     faults = [f"cloud.generations.{n}: no such host" for n in _map(cloud.get("generations")) if n not in hosts]
-    if user in _map(access.get("users")):
-        faults.append(f"access.users.{user}: is the automation user; give people names of their own")
-    provider = cloud.get("provider")
-    if provider in {"aws", "onprem"} and not cloud.get(provider):
-        faults.append(f"cloud.{provider}: missing; provider {provider} needs this section")
+    for check, waiver in _map(raw.get("waivers")).items():
+        unknown = [name for name in _list(_map(waiver).get("hosts")) if name not in hosts]
+        faults += [f"waivers.{check}.hosts: {name}: no such host" for name in unknown]
+    faults += [
+        f"access.users.{name}: is the automation user; give people names of their own"
+        for name in _map(access.get("users"))
+        if name == user
+    ]
+    for provider in ("aws", "onprem"):
+        if cloud.get("provider") == provider and cloud.get(provider) is None:
+            faults.append(f"cloud.{provider}: missing; provider {provider} needs this section")
     owner: dict[str, str] = {}
     for name, host in hosts.items():
         for address in _list(_map(host).get("addresses")):
@@ -139,7 +150,10 @@ def _list(value: Any) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+    except (TypeError, ValueError):  # YAML knows dates as keys, and maps that hold themselves
+        text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -161,6 +175,8 @@ def _fault(error: dict[str, Any]) -> str:
         word = str(error["loc"][-1])
         near = difflib.get_close_matches(word, _known(error["loc"][:-1]), n=1, cutoff=0.5)
         return f"{path}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+    if kind == NOT_A_REFERENCE:  # what was found may be the secret
+        return f"{path}: {error['msg']}"
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if kind in {"enum", "literal_error"} and isinstance(found, str):

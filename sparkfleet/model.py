@@ -11,21 +11,28 @@ import ipaddress
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-HOST_NAME = re.compile(r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
-USER_NAME = re.compile(r"^[a-z_][a-z0-9_-]{0,30}$")
-PUBLIC_KEY = re.compile(r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+( .*)?$")
-SECRET_REFERENCE = re.compile(r"^(file|env):.+$")
+# Each must match the whole value: `$` would let a line break through, into files that have one setting a line.
+HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
+USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+PUBLIC_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+( .*)?")
+SECRET_REFERENCE = re.compile(r"(file|env):.+")
+DNS_NAME = re.compile(r"(?![0-9.]+$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+TIMEZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+SYSCTL_KEY = re.compile(r"[a-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+NOT_A_REFERENCE = "not_a_reference"
 
 
 def _matches(pattern: re.Pattern[str], expected: str) -> AfterValidator:
     """A validator whose message names what was expected, not the pattern."""
 
     def check(value: str) -> str:
-        if not pattern.match(value):
+        if not pattern.fullmatch(value):
             message = f"expected {expected}"
             raise ValueError(message)
         return value
@@ -38,26 +45,33 @@ def _address(value: str) -> str:
     try:
         ipaddress.ip_address(value)
     except ValueError:
-        if not re.match(r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", value) or re.match(r"^[0-9.]+$", value):
+        if not DNS_NAME.fullmatch(value):
             message = "expected an IP address or a DNS name"
             raise ValueError(message) from None
     return value
 
 
-def _duration(value: str) -> str:
-    if not re.match(r"^[1-9][0-9]*(ms|s|m|h|d|w|y)$", value):
-        message = 'expected a Prometheus duration such as "15s" or "30d"'
-        raise ValueError(message)
+def _reference(value: Any) -> Any:
+    """Refuse, with an error of a kind of its own, what may be the secret itself: `config` does not show it."""
+    if not isinstance(value, str) or not SECRET_REFERENCE.fullmatch(value):
+        raise PydanticCustomError(NOT_A_REFERENCE, 'expected "file:PATH" or "env:NAME", never the secret itself')
     return value
 
 
 Address = Annotated[str, AfterValidator(_address)]
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[
+    str, _matches(re.compile(r"[1-9][0-9]*(ms|s|m|h|d|w|y)"), 'a Prometheus duration such as "15s" or "30d"')
+]
 HostName = Annotated[str, _matches(HOST_NAME, "lower-case letters, digits and hyphens, at most 32")]
 UserName = Annotated[str, _matches(USER_NAME, "a POSIX user name")]
 PublicKey = Annotated[str, _matches(PUBLIC_KEY, 'a public key line such as "ssh-ed25519 AAAA… name"')]
-SecretReference = Annotated[str, _matches(SECRET_REFERENCE, '"file:PATH" or "env:NAME", never the secret itself')]
-ByteSize = Annotated[str, _matches(re.compile(r"^[1-9][0-9]*[KMGT]$"), 'a systemd size such as "500M"')]
+SecretReference = Annotated[str, BeforeValidator(_reference)]
+ByteSize = Annotated[str, _matches(re.compile(r"[1-9][0-9]*[KMGT]"), 'a systemd size such as "500M"')]
+PackageName = Annotated[str, _matches(PACKAGE_NAME, "the name of a Debian package")]
+Timezone = Annotated[str, _matches(TIMEZONE, 'a time zone such as "Europe/Berlin"')]
+SysctlKey = Annotated[str, _matches(SYSCTL_KEY, 'a kernel setting such as "net.core.somaxconn"')]
+# As the probe reads it back: words with one space between them.
+SysctlValue = Annotated[str, _matches(re.compile(r"\S+( \S+)*"), "words with single spaces between them")]
 
 
 class Described(BaseModel):
@@ -136,10 +150,10 @@ class Access(Described):
 class Base(Described):
     """What every host gets."""
 
-    timezone: str = "Etc/UTC"
-    packages: list[str] = Field(default_factory=list, description="beside those that the roles need")
+    timezone: Timezone = "Etc/UTC"
+    packages: list[PackageName] = Field(default_factory=list, description="beside those that the roles need")
     journal_max_use: ByteSize = "2G"
-    sysctls: dict[str, str] = Field(default_factory=dict)
+    sysctls: dict[SysctlKey, SysctlValue] = Field(default_factory=dict)
     driver_branch: str = Field(default="580", description="checked, never changed: DGX OS supports one branch")
     automatic_security_updates: bool = Field(
         default=True, description="security origins only; kernel, driver and firmware packages are never touched by it"
