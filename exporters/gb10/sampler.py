@@ -38,8 +38,11 @@ def event_counters(gpu: Any) -> dict[str, int]:
 
 
 def memory(gpu: Any) -> dict[str, int]:
-    """Memory of the GPU's own, in bytes; a GB10 has none and says so."""
-    info = nvml.nvmlDeviceGetMemoryInfo(gpu)
+    """Memory of the GPU's own, in bytes; a GB10 has none and says so.
+
+    By version 2 of the call, as nvidia-smi has it: version 1 counts what the driver reserves for itself as used.
+    """
+    info = nvml.nvmlDeviceGetMemoryInfo(gpu, version=nvml.nvmlMemory_v2)
     return {"total": info.total, "used": info.used}
 
 

@@ -22,6 +22,7 @@ NOT_AVAILABLE = "[N/A]"
 EXIT_BAD_FIELD, EXIT_NO_DRIVER = 2, 9  # as nvidia-smi's
 GRAPHICS, SM, MEMORY = 0, 1, 2  # nvmlClockType_t
 MARGIN_VERSION = 0x1000008
+FUNCTION_NOT_FOUND = 13
 
 
 Reader: TypeAlias = "Callable[[Gpu], str | None]"
@@ -54,17 +55,21 @@ class Driver:
         """Raises OSError without a library or a driver."""
         self.library = ctypes.CDLL("libnvidia-ml.so.1")
         if code := self.library.nvmlInit_v2():
-            message = f"nvmlInit gave {code}"
-            raise OSError(message)
+            raise OSError(f"nvmlInit gave {code}")
+
+    def call(self, name: str, *arguments: object) -> int:
+        """The NVML return code; a symbol that the library lacks gives NVML's own code for that."""
+        function = getattr(self.library, name, None)
+        return int(function(*arguments)) if function else FUNCTION_NOT_FOUND
 
     def read(self, name: str, out: Any, *arguments: object) -> Any | None:
         """`out` filled by the call, or None."""
-        return None if getattr(self.library, name)(*arguments, ctypes.byref(out)) else out
+        return None if self.call(name, *arguments, ctypes.byref(out)) else out
 
     def text(self, name: str, *arguments: object) -> str | None:
         """A call that fills a text buffer."""
         buffer = ctypes.create_string_buffer(96)
-        failed = getattr(self.library, name)(*arguments, buffer, ctypes.c_uint(len(buffer)))
+        failed = self.call(name, *arguments, buffer, ctypes.c_uint(len(buffer)))
         return None if failed else buffer.value.decode()
 
     def gpus(self) -> list[Gpu]:
@@ -94,15 +99,12 @@ class Gpu:
         """A call that fills a text."""
         return self.driver.text(f"nvmlDeviceGet{name}", self.handle)
 
-    def pair(self, name: str) -> tuple[int, int] | None:
-        """A call that fills two unsigned numbers, side by side or apart."""
-        out = (ctypes.c_uint * 2)()
-        if name == "CudaComputeCapability":
-            second = ctypes.byref(out, ctypes.sizeof(ctypes.c_uint))
-            failed = self.driver.library.nvmlDeviceGetCudaComputeCapability(self.handle, out, second)
-        else:
-            failed = getattr(self.driver.library, f"nvmlDeviceGet{name}")(self.handle, out)
-        return None if failed else (out[0], out[1])
+    def compute_capability(self) -> str | None:
+        """For instance 12.1."""
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        name = "nvmlDeviceGetCudaComputeCapability"
+        failed = self.driver.call(name, self.handle, ctypes.byref(major), ctypes.byref(minor))
+        return None if failed else f"{major.value}.{minor.value}"
 
     def margin(self) -> str | None:
         """Degrees left to the throttling limit."""
@@ -111,15 +113,13 @@ class Gpu:
 
     def bus_id(self) -> str | None:
         """For instance 0000000F:01:00.0."""
-        buffer = ctypes.create_string_buffer(68)
-        if self.driver.library.nvmlDeviceGetPciInfo_v3(self.handle, buffer):
-            return None
-        return buffer.raw[36:].split(b"\0")[0].decode()
+        buffer = self.driver.read("nvmlDeviceGetPciInfo_v3", ctypes.create_string_buffer(68), self.handle)
+        return None if buffer is None else buffer.raw[36:].split(b"\0")[0].decode()
 
     def counter(self, field: int) -> str | None:
         """A cumulative event-reason counter in microseconds; the library's own unit is ns, as nvml.h says."""
         fields = (Field * 1)(Field(id=field))
-        failed = self.driver.library.nvmlDeviceGetFieldValues(self.handle, ctypes.c_int(1), fields)
+        failed = self.driver.call("nvmlDeviceGetFieldValues", self.handle, ctypes.c_int(1), fields)
         return None if failed or fields[0].code else str(fields[0].value // 1000)
 
     def event_reasons(self) -> str | None:
@@ -135,7 +135,7 @@ class Gpu:
 
     def utilization(self, word: int) -> str | None:
         """Of the GPU or its memory (word 0, 1) in percent."""
-        both = self.pair("UtilizationRates")
+        both = self.driver.read("nvmlDeviceGetUtilizationRates", (ctypes.c_uint * 2)(), self.handle)
         return None if both is None else str(both[word])
 
     def processes(self) -> list[tuple[int, str, int]]:
@@ -143,8 +143,7 @@ class Gpu:
         found = []
         for kind, name in (("C", "Compute"), ("G", "Graphics")):
             count, room = ctypes.c_uint(32), (Process * 32)()
-            call = getattr(self.driver.library, f"nvmlDeviceGet{name}RunningProcesses_v3")
-            if not call(self.handle, ctypes.byref(count), room):
+            if not self.driver.call(f"nvmlDeviceGet{name}RunningProcesses_v3", self.handle, ctypes.byref(count), room):
                 found += [(process.pid, kind, process.bytes >> 20) for process in room[: count.value]]
         return found
 
@@ -174,7 +173,7 @@ FIELDS: dict[str, tuple[str, Reader]] = {
     "gpu_uuid": ("", lambda gpu: gpu.text("UUID")),
     "driver_version": ("", lambda gpu: gpu.driver.text("nvmlSystemGetDriverVersion")),
     "pci.bus_id": ("", Gpu.bus_id),
-    "compute_cap": ("", lambda gpu: "{}.{}".format(*gpu.pair("CudaComputeCapability") or ("?", "?"))),
+    "compute_cap": ("", Gpu.compute_capability),
     "pstate": ("", lambda gpu: gpu.number("PerformanceState", form="P{:.0f}")),
     "persistence_mode": ("", lambda gpu: {"1": "Enabled", "0": "Disabled"}.get(gpu.number("PersistenceMode") or "")),
     "temperature.gpu": ("", lambda gpu: gpu.number("Temperature", 0)),

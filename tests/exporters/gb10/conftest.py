@@ -100,7 +100,7 @@ class Machine:
     def command(self) -> list[str]:
         """The exporter on this machine, at a pace fit for tests."""
         paths = [f"--path.procfs={self.folder / 'proc'}", f"--path.sysfs={self.folder / 'sys'}"]
-        pace = ["--nvml.interval=0.1", "--nvml.deadline=1"]
+        pace = ["--nvml.interval=0.1", "--nvml.deadline=2"]
         return [*self.program, *paths, *pace, "--web.listen-address=127.0.0.1:0"]
 
     @property

@@ -65,6 +65,13 @@ def test_forms_for_people_say_simulated(arguments: list[str], smi: Smi) -> None:
     assert "NVIDIA GB10" in printed
 
 
+def test_an_older_library_prints_not_available(smi: Smi, tmp_path: Path) -> None:
+    """A symbol that the library lacks is a field without a value, not a crash."""
+    older = gb10.build(tmp_path / "older", absent=("nvmlDeviceGetMarginTemperature",))
+    answer = smi("--query-gpu=temperature.gpu.tlimit", "--format=csv,noheader", LD_LIBRARY_PATH=str(older))
+    assert (answer.returncode, answer.stdout) == (0, "[N/A]\n")
+
+
 def test_counters_are_in_microseconds(smi: Smi) -> None:
     """The cumulative counters are printed in us, a thousandth of the library's own number."""
     answer = smi("--query-gpu=clocks_event_reasons_counters.sw_power_cap", "--format=csv,noheader")
