@@ -23,7 +23,10 @@ def test_only_the_automation_user_needs_no_password(machine: Machine) -> None:
 
 @pytest.mark.control(id="ACCESS-15", severity="high")
 def test_sudo_is_for_the_described_people(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
-    """Group sudo is exactly the described people; the machine's first account may stay while no key opens it."""
+    """Group sudo is the described people, and at most the machine's set-up account.
+
+    That account may stay for the console, while no key opens it; it is reported.
+    """
     members = set(machine.says("getent group sudo").strip().split(":")[3].split(",")) - {""}
     wanted = {user for user, person in machine.wanted["users"].items() if person["sudo"]}
     setup = {user for user in members - wanted if machine.accounts.get(user) == FIRST_ACCOUNT} - set(machine.key_files)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.control(id="ACCESS-11", severity="high")
 def test_the_door_asks_for_a_key_alone(machine: Machine) -> None:
-    """Somebody at the door is offered a public key and nothing else: no password is even asked for."""
+    """Whoever comes to the door is asked for a public key, and for nothing else."""
     other = [
         f"{user} is offered {offer or 'a login'}"
         for user, offer in machine.offered_methods.items()

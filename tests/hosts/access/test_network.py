@@ -29,7 +29,7 @@ def test_firewall_is_loaded_at_every_start(machine: Machine) -> None:
 
 @pytest.mark.control(id="ACCESS-20", severity="high")
 def test_firewall_lets_only_monitors_scrape(machine: Machine) -> None:
-    """The firewall table is loaded, and lets nobody but the monitors reach the exporter, as this controller finds."""
+    """The firewall is loaded and lets only the monitors reach the exporter."""
     assert machine.firewall, "there is no table inet sparkfleet"
     if "exporter" not in machine.wanted["roles"]:
         return
@@ -37,8 +37,9 @@ def test_firewall_lets_only_monitors_scrape(machine: Machine) -> None:
     rules = [verdict(e["rule"]["expr"], port) for e in machine.firewall if "rule" in e]
     wanted = [*(f"accept {address}" for address in monitors), "drop all"]
     found = [rule for rule in rules if rule]
-    assert sorted(found) == sorted(wanted), f"for port {port} the rules are {found}, described are {wanted}"
-    assert found[-1] == "drop all", f"for port {port} the rules come in the order {found}"
+    shown = f"for port {port} the rules are: {', '.join(found) or 'none'}; described are: {', '.join(wanted)}"
+    assert sorted(found) == sorted(wanted), shown
+    assert found[-1] == "drop all", shown
     if machine.wanted["controller_address"] not in monitors:
         met = machine.knock(port)
         assert met == "silent", f"port {port} is {met} to this controller, which is no monitor"

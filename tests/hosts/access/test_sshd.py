@@ -72,7 +72,7 @@ def test_attempts_are_limited(machine: Machine) -> None:
 
 @pytest.mark.control(id="ACCESS-08", severity="medium")
 def test_forwarding_is_as_described(machine: Machine) -> None:
-    """Ports are forwarded as described; agents, X11 and tunnels are not, and no forwarded port is for others."""
+    """Ports are forwarded as described; agents, X11 and tunnels not at all."""
     expect(
         machine, allowtcpforwarding=machine.wanted["tcp_forwarding"], allowagentforwarding="no", x11forwarding="no",
         permittunnel="no", gatewayports="no",
@@ -87,7 +87,7 @@ def test_people_cannot_change_their_environment(machine: Machine) -> None:
 
 @pytest.mark.control(id="ACCESS-10", severity="medium")
 def test_no_other_drop_in_lies_there(machine: Machine) -> None:
-    """Our drop-in is the only one for sshd: another that is ineffective today may be effective tomorrow."""
+    """No other drop-in for sshd lies beside ours: idle today, it may work tomorrow."""
     other = sorted(set(machine.says(f"ls -A {DROP_INS}").split()) - set(machine.wanted["sshd_drop_ins"]))
     shown = [machine.says("head -n 3 -- %s", f"{DROP_INS}/{name}").strip() for name in other[:3]]
     assert not other, f"also in {DROP_INS}: {', '.join(other)}\n" + "\n".join(shown)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @pytest.mark.control(id="BASE-09", severity="medium")
 def test_no_unit_has_failed(machine: Machine) -> None:
-    """No systemd unit is in the state failed, beside those that have a check of their own."""
+    """No systemd unit has failed.
+
+    The described ones have checks of their own.
+    """
     rows = machine.says("systemctl list-units --state=failed --plain --no-legend").splitlines()
     failed = [row.split()[0] for row in rows if row and row.split()[0] not in machine.wanted["units"]]
     shown = "\n".join(f"{unit}: {machine.journal(unit, 2)}" for unit in failed[:3])

@@ -21,7 +21,7 @@ def test_journal_has_its_limit(machine: Machine) -> None:
     wanted = machine.wanted["journal_max_use"]
     lines = machine.says("systemd-analyze cat-config systemd/journald.conf").splitlines()
     settings = [line.partition("=")[2] for line in lines if line.startswith("SystemMaxUse=")]
-    assert settings[-1:] == [wanted], f"SystemMaxUse is {settings[-1:] or 'not set'}, described is {wanted}"
+    assert settings[-1:] == [wanted], f"SystemMaxUse is {''.join(settings[-1:]) or 'not set'}, described is {wanted}"
     said = machine.says(f"journalctl --quiet --boot -o json -n 1 {USAGE} JOURNAL_NAME='System Journal'").strip()
     if said:
         running = json.loads(said)

@@ -23,7 +23,7 @@ HELD = (
 
 @pytest.mark.control(id="BASE-05", severity="high")
 def test_updates_leave_kernel_driver_and_firmware_alone(machine: Machine) -> None:
-    """Unattended updates cannot touch kernel, driver, CUDA, container or firmware packages."""
+    """Unattended updates leave kernel, driver, CUDA, container and firmware packages alone."""
     patterns = [pattern for pattern in machine.apt[BLACKLIST] if pattern]
     # As unattended-upgrade itself matches (is_pkgname_in_blacklist): from the name's beginning.
     loose = [name for name in HELD if not any(re.match(pattern, name) for pattern in patterns)]
@@ -32,7 +32,7 @@ def test_updates_leave_kernel_driver_and_firmware_alone(machine: Machine) -> Non
 
 @pytest.mark.control(id="BASE-06", severity="high")
 def test_security_updates_come_by_themselves(machine: Machine) -> None:
-    """Security updates are installed by themselves, or are not where the description says so."""
+    """Security updates install themselves, where the description says so."""
     wanted = "1" if machine.wanted["security_updates"] else "0"
     keys = ("APT::Periodic::Update-Package-Lists", "APT::Periodic::Unattended-Upgrade")
     wrong = [f"{key} is {machine.apt.get(key)}" for key in keys if machine.apt.get(key) != [wanted]]

@@ -39,7 +39,7 @@ def test_exporter_has_no_privileges(machine: Machine) -> None:
 
 @pytest.mark.control(id="EXPORTER-03", severity="high")
 def test_exporter_tells_plausible_values(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
-    """The exporter answers with a plausible GPU temperature and the memory that the kernel has."""
+    """The exporter tells a plausible GPU temperature and the kernel's size of memory."""
     machine.need(UNIT, "EXPORTER-01")
     url = f"http://127.0.0.1:{machine.wanted['exporter_port']}/metrics"
     text = machine.fetch(url)[url]

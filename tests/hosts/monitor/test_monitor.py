@@ -43,7 +43,7 @@ def test_prometheus_and_alertmanager_are_ready(machine: Machine) -> None:
 
 @pytest.mark.control(id="MONITOR-02", severity="high")
 def test_prometheus_and_alertmanager_are_on_loopback(machine: Machine) -> None:
-    """Prometheus and Alertmanager, which ask nobody for a password, listen on loopback alone."""
+    """Prometheus and Alertmanager, which ask nobody who they are, listen on loopback."""
     open_ports = [str(one) for one in machine.listeners if one.port in PORTS and not one.on_loopback]
     assert not open_ports, f"open to others: {', '.join(open_ports)}"
 
@@ -52,7 +52,10 @@ def test_prometheus_and_alertmanager_are_on_loopback(machine: Machine) -> None:
 def test_every_exporter_is_scraped(
     machine: Machine, machines: dict[str, Machine], record_property: Callable[[str, Any], None]
 ) -> None:
-    """Prometheus scrapes every exporter of the fleet, and no other; one that does not run has its own check."""
+    """Prometheus scrapes every exporter of the fleet, and no other.
+
+    One that does not run is left to EXPORTER-01 of its host.
+    """
     machine.need(UNITS[PROMETHEUS], "MONITOR-01")
     unit = "sparkfleet-gb10-exporter.service"
     quiet = {name for name, other in machines.items() if unit in other.wanted["units"] and not other.runs(unit)}
