@@ -1,17 +1,16 @@
 /* libnvidia-ml.so.1, simulated: the NVML calls that give data, each answered from the scenario (scenario.h).
  *
  * Every other symbol of the real library (symbols.txt) is made by the Makefile as a weak function that answers
- * NVML_ERROR_NOT_SUPPORTED; a function of the same name here replaces it. Layouts and version words are those of
- * NVIDIA's nvml.h, branch 580: clients read these structures by offset, so their sizes are asserted.
+ * NVML_ERROR_NOT_SUPPORTED; a function of the same name here replaces it.
  */
 #define _GNU_SOURCE
 #include <math.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "layout.h"
 #include "scenario.h"
 
 enum { MOST_GPUS = 8 };
@@ -54,7 +53,8 @@ const char *nvmlErrorString(int code) {
     static const char *const words[VERSION_MISMATCH + 1] = {
         [OK] = "Success", [UNINITIALIZED] = "Uninitialized", [INVALID_ARGUMENT] = "Invalid Argument",
         [NOT_SUPPORTED] = "Not Supported", [NOT_FOUND] = "Not Found", [INSUFFICIENT_SIZE] = "Insufficient Size",
-        [DRIVER_NOT_LOADED] = "Driver Not Loaded", [15] = "GPU is lost", [VERSION_MISMATCH] = "Argument version mismatch"};
+        [DRIVER_NOT_LOADED] = "Driver Not Loaded", [15] = "GPU is lost",
+        [VERSION_MISMATCH] = "Argument version mismatch"};
     return code >= 0 && code <= VERSION_MISMATCH && words[code] ? words[code] : "Unknown Error";
 }
 
@@ -84,12 +84,25 @@ static int copy_text(const struct answer *answer, char *out, unsigned size) {
         if (code == OK) *out = (int)answer.value;                   \
         return code;                                                \
     }
-#define TEXT(name) int name(device gpu, char *out, unsigned size) { ASK(#name, NO_ARGUMENT); return copy_text(&answer, out, size); }
-#define UINT(name) int name(device gpu, unsigned *out) { ASK(#name, NO_ARGUMENT); *out = (unsigned)llround(answer.value); return OK; }
-#define UINT_OF(name) int name(device gpu, int which, unsigned *out) { ASK(#name, which); *out = (unsigned)llround(answer.value); return OK; }
-#define PAIR(name) int name(device gpu, unsigned *out, unsigned *second) { ASK(#name, NO_ARGUMENT); *out = (unsigned)answer.value; *second = (unsigned)answer.second; return OK; }
-#define U64(name) int name(device gpu, unsigned long long *out) { ASK(#name, NO_ARGUMENT); *out = (unsigned long long)answer.value; return OK; }
-
+#define TEXT(name)                                                  \
+    int name(device gpu, char *out, unsigned size) {                \
+        ASK(#name, NO_ARGUMENT);                                    \
+        return copy_text(&answer, out, size);                       \
+    }
+#define NUMBER(name, type)                                          \
+    int name(device gpu, type *out) {                               \
+        ASK(#name, NO_ARGUMENT);                                    \
+        *out = (type)llround(answer.value);                         \
+        return OK;                                                  \
+    }
+#define UINT(name) NUMBER(name, unsigned)
+#define U64(name) NUMBER(name, unsigned long long)
+#define UINT_OF(name)                                               \
+    int name(device gpu, int which, unsigned *out) {                \
+        ASK(#name, which);                                          \
+        *out = (unsigned)llround(answer.value);                     \
+        return OK;                                                  \
+    }
 SYSTEM_TEXT(nvmlSystemGetDriverVersion)
 SYSTEM_TEXT(nvmlSystemGetNVMLVersion)
 SYSTEM_INT(nvmlSystemGetCudaDriverVersion)
@@ -113,12 +126,22 @@ UINT_OF(nvmlDeviceGetTemperature)
 UINT_OF(nvmlDeviceGetClockInfo)
 UINT_OF(nvmlDeviceGetMaxClockInfo)
 UINT_OF(nvmlDeviceGetApplicationsClock)
-PAIR(nvmlDeviceGetCudaComputeCapability)
 U64(nvmlDeviceGetTotalEnergyConsumption)
 U64(nvmlDeviceGetCurrentClocksEventReasons)
 U64(nvmlDeviceGetSupportedClocksEventReasons)
-int nvmlDeviceGetCurrentClocksThrottleReasons(device gpu, unsigned long long *out) { return nvmlDeviceGetCurrentClocksEventReasons(gpu, out); }
-int nvmlDeviceGetSupportedClocksThrottleReasons(device gpu, unsigned long long *out) { return nvmlDeviceGetSupportedClocksEventReasons(gpu, out); }
+int nvmlDeviceGetCudaComputeCapability(device gpu, int *out, int *minor) {
+    ASK("nvmlDeviceGetCudaComputeCapability", NO_ARGUMENT);
+    *out = (int)answer.value;
+    *minor = (int)answer.second;
+    return OK;
+}
+/* the names that the two had before */
+int nvmlDeviceGetCurrentClocksThrottleReasons(device gpu, unsigned long long *out) {
+    return nvmlDeviceGetCurrentClocksEventReasons(gpu, out);
+}
+int nvmlDeviceGetSupportedClocksThrottleReasons(device gpu, unsigned long long *out) {
+    return nvmlDeviceGetSupportedClocksEventReasons(gpu, out);
+}
 
 /* ---- which GPU ---- */
 int nvmlDeviceGetCount_v2(unsigned *out) {
@@ -151,35 +174,28 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, device *out) {
     unsigned count;
     int code = nvmlDeviceGetCount_v2(&count);
     if (code != OK || !uuid || !out) return code != OK ? code : INVALID_ARGUMENT;
-    for (unsigned i = 0; i < count; i++)
-        if (ask((int)i, "nvmlDeviceGetUUID", NO_ARGUMENT, &answer) == OK && !strcmp(uuid, answer.text)) return *out = &gpus[i], OK;
+    for (unsigned i = 0; i < count; i++) {
+        if (ask((int)i, "nvmlDeviceGetUUID", NO_ARGUMENT, &answer) != OK || strcmp(uuid, answer.text)) continue;
+        *out = &gpus[i];
+        return OK;
+    }
     return NOT_FOUND;
 }
 
-struct pci {
-    char legacy_id[16];
-    unsigned domain, bus, device, pci_id, subsystem_id;
-    char bus_id[32]; /* the third version only */
-};
-_Static_assert(sizeof(struct pci) == 68, "nvmlPciInfo_t");
 int nvmlDeviceGetPciInfo_v3(device gpu, struct pci *out) {
     ASK("nvmlDeviceGetPciInfo_v3", NO_ARGUMENT);
     struct pci pci = {0};
-    if (sscanf(answer.text, "%x:%x:%x.%*x %x %x", &pci.domain, &pci.bus, &pci.device, &pci.pci_id, &pci.subsystem_id) < 3) return NOT_FOUND;
-    snprintf(pci.legacy_id, sizeof pci.legacy_id, "%04X:%02X:%02X.0", pci.domain & 0xffff, pci.bus & 0xff, pci.device & 0xff);
+    const char *form = "%x:%x:%x.%*x %x %x";
+    int read = sscanf(answer.text, form, &pci.domain, &pci.bus, &pci.device, &pci.pci_id, &pci.subsystem_id);
+    if (read < 3) return NOT_FOUND;
+    unsigned domain = pci.domain & 0xffff, bus = pci.bus & 0xff, slot = pci.device & 0xff;
+    snprintf(pci.legacy_id, sizeof pci.legacy_id, "%04X:%02X:%02X.0", domain, bus, slot);
     snprintf(pci.bus_id, sizeof pci.bus_id, "%08X:%02X:%02X.0", pci.domain, pci.bus, pci.device);
     *out = pci;
     return OK;
 }
 
 /* ---- calls that fill a structure; the versioned ones refuse a version word that is not theirs ---- */
-struct memory { unsigned long long total, free, used; };
-struct memory_v2 { unsigned version; unsigned long long total, reserved, free, used; };
-struct utilization { unsigned gpu, memory; };
-struct temperature { unsigned version, sensor; int celsius; };
-struct margin { unsigned version; int celsius; };
-struct addressing { unsigned version, mode; };
-_Static_assert(sizeof(struct memory_v2) == 40, "nvmlMemory_v2_t");
 #define VERSION(number)                                                        \
     if (is_bad(gpu, out)) return INVALID_ARGUMENT;                             \
     if (out->version != ((number##u) << 24 | sizeof *out)) return VERSION_MISMATCH
@@ -220,15 +236,6 @@ int nvmlDeviceGetAddressingMode(device gpu, struct addressing *out) {
 }
 
 /* ---- field values: one call, a code and a type for each field ---- */
-struct field {
-    uint32_t id, scope;
-    int64_t timestamp_us, latency_us;
-    unsigned type, code;
-    union { unsigned u32; unsigned long long u64; int i32; } value;
-};
-_Static_assert(sizeof(struct field) == 40, "nvmlFieldValue_t");
-enum { TYPE_UINT = 1, TYPE_ULONGLONG = 3, TYPE_INT = 5 }; /* nvmlValueType_t */
-enum { ENERGY = 83 };
 
 static void fill_field(int gpu, struct field *field) {
     struct answer answer;
@@ -236,8 +243,10 @@ static void fill_field(int gpu, struct field *field) {
     clock_gettime(CLOCK_REALTIME, &now);
     field->timestamp_us = now.tv_sec * 1000000LL + now.tv_nsec / 1000;
     field->latency_us = 1;
-    /* the energy field and the energy call are one reading */
-    field->code = field->id == ENERGY ? ask(gpu, "nvmlDeviceGetTotalEnergyConsumption", NO_ARGUMENT, &answer) : ask(gpu, "field", field->id, &answer);
+    if (field->id == ENERGY) /* the field and the call are one reading */
+        field->code = ask(gpu, "nvmlDeviceGetTotalEnergyConsumption", NO_ARGUMENT, &answer);
+    else
+        field->code = ask(gpu, "field", field->id, &answer);
     if (field->code != OK) return;
     int is_counter = (field->id >= 74 && field->id <= ENERGY) || (field->id >= 269 && field->id <= 271);
     int is_margin = field->id >= 193 && field->id <= 196; /* the T.Limit family is signed */
@@ -257,8 +266,6 @@ int nvmlDeviceGetFieldValues(device gpu, int count, struct field *out) {
 }
 
 /* ---- processes: 16 bytes each in the first version of the call, 24 in the second and third ---- */
-struct process_wide { unsigned pid; unsigned long long bytes; unsigned gpu_instance, compute_instance; };
-_Static_assert(sizeof(struct process_wide) == 24 && sizeof(struct process) == 16, "nvmlProcessInfo_t");
 
 static int processes(device gpu, const char *name, const char *kind, unsigned *count, void *out, int is_wide) {
     struct process found[MOST_PROCESSES];

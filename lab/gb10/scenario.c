@@ -141,7 +141,8 @@ unsigned scenario_processes(int gpu, const char *kind, struct process found[MOST
     for (int i = 0; i < line_count && count < MOST_PROCESSES; i++) {
         if (strcmp(lines[i].name, "process") || (lines[i].gpu != EVERY_GPU && lines[i].gpu != gpu)) continue;
         struct process *next = &found[count];
-        if (sscanf(lines[i].text, "%15s %u %llu", this_kind, &next->pid, &next->bytes) == 3) count += !strcmp(this_kind, kind);
+        if (sscanf(lines[i].text, "%15s %u %llu", this_kind, &next->pid, &next->bytes) != 3) continue;
+        if (!strcmp(this_kind, kind)) count++;
     }
     pthread_mutex_unlock(&lock);
     return count;
