@@ -159,7 +159,9 @@ def test_an_unprovable_key_is_taken_back_and_the_old_one_stays(
     elsewhere = {"proof_prefix": "hosts/spark-02/", "generation": 2.0}
 
     with pytest.raises(StoreError, match="does not work"):
-        onprem.IdentityProvider().update(HOST, {}, inputs_of_identity(provisioned.fleet, HOST) | elsewhere)
+        onprem.IdentityProvider().update(
+            HOST, provisioned.outputs[HOST], inputs_of_identity(provisioned.fleet, HOST) | elsewhere
+        )
 
     assert _works(provisioned)
     assert _keys(provisioned) == [provisioned.outputs[HOST]["access_key_id"]]
@@ -215,6 +217,24 @@ def test_what_was_changed_by_hand_is_named_and_put_back(
     assert _keys(provisioned) == [outputs["access_key_id"]]
     assert provider.read(wanted["user"], dict(outputs)).inputs == wanted
     assert _works(provisioned)
+
+
+@pytest.mark.parametrize(("generation", "said"), [(1.0, True), (2.0, False)])
+def test_a_key_remade_without_a_new_generation_is_said(
+    *,
+    provisioned: Any,
+    inputs_of_identity: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+    generation: float,
+    said: bool,
+) -> None:
+    """A host learns of a new key by its generation: a key remade without one is announced, with what to do."""
+    wanted = inputs_of_identity(provisioned.fleet, HOST) | {"generation": generation}
+    _delete_key(provisioned, wanted["user"])
+
+    onprem.IdentityProvider().update(wanted["user"], provisioned.outputs[HOST], wanted)
+
+    assert ("raise the host's number under cloud.generations" in capsys.readouterr().out) is said
 
 
 def test_a_file_with_a_wrong_secret_is_not_taken_for_a_working_key(
