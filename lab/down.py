@@ -6,7 +6,6 @@ touched.
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -30,8 +29,7 @@ def existing() -> list[str]:
 def down(name: str) -> None:
     """Remove the lab of that name, wherever its checkout is. Raises LabError when a process does not die."""
     instance = _as_made(name)
-    if record.alive(instance, COMING_UP) != os.getpid():
-        record.stop(instance, COMING_UP)  # first: it would go on making what is removed below
+    record.stop(instance, COMING_UP)  # first: it would go on making what is removed below
     record.stop(instance, *record.labels(instance))
     mounts.unmount(instance.folder)
     record.remove(instance)

@@ -75,7 +75,7 @@ class Progress:
         self._active[text] = begin = time.monotonic()
         try:
             yield
-            self.console.print(f"  [green]✓[/green] {text}  [dim]{duration(time.monotonic() - begin)}[/dim]")
+            self.console.print(f"  [green]✓[/green] {text}  [dim]{duration(time.monotonic() - begin)}[/dim]", soft_wrap=True)
         finally:
             del self._active[text]
 
@@ -92,4 +92,4 @@ class Progress:
             now = time.monotonic()
             under_way = [f"{text} {duration(now - begin)}" for text, begin in list(self._active.items())]
             if under_way:
-                self.console.print(f"  [dim]… {', '.join(under_way)}[/dim]")
+                self.console.print(f"  [dim]… {', '.join(under_way)}[/dim]", soft_wrap=True)

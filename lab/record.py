@@ -130,7 +130,11 @@ def forget(instance: Instance, label: str) -> None:
 
 
 def stop(instance: Instance, *chosen: str, patience_s: float = KILL_AFTER_S) -> None:
-    """Ask the processes to end, all at once; kill what is still there after `patience_s`; forget them."""
+    """Ask the processes to end, all at once; kill what is still there after `patience_s`; forget them.
+
+    Never this process itself: tests are recorded too, and remove their own lab.
+    """
+    chosen = tuple(label for label in chosen if alive(instance, label) != os.getpid())
     for signum, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, patience_s)):
         for label in chosen:
             if pid := alive(instance, label):
@@ -141,4 +145,4 @@ def stop(instance: Instance, *chosen: str, patience_s: float = KILL_AFTER_S) -> 
     for label in chosen:
         if pid := alive(instance, label):
             raise LabError(f"process {pid} ({label}) does not die", next_step="a reboot ends it")
-        (folder(instance) / "processes" / label).unlink(missing_ok=True)
+        forget(instance, label)

@@ -1,4 +1,4 @@
-"""Options and settings of every test."""
+"""Options, settings and fixtures of every test."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
 
+from tests.lab_fixtures import lab_instance, sparks
+
+from tests.lab_fixtures import lab_instance, sparks
+
 if TYPE_CHECKING:
     import pytest
+
+__all__ = ["lab_instance", "sparks"]  # fixtures: one lab a session, for all folders
+
+__all__ = ["lab_instance", "sparks"]  # fixtures: one lab a session, for all folders
 
 # A machine that does other work besides must not turn a right answer into a failure for being slow.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

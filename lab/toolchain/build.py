@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lab.progress import Step
 
 MODULES = Path(__file__).resolve().parent
+POLITE = ["nice", "-n", "10"]  # a build of minutes must not starve the stand-ins that boot meanwhile
 PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 
 
@@ -108,7 +109,7 @@ def _built(name: str, compiler: Path, compiler_version: str, step: Step) -> Path
         log.write_text("")
         with step(f"building {name} {_pinned(tool, tool.package)}"):
             shell.run(
-                *shell.TIED, compiler, "build", *flags, "-o", out / name, tool.package,
+                *shell.TIED, *POLITE, compiler, "build", *flags, "-o", out / name, tool.package,
                 cwd=module, log=log, env=go.ENVIRONMENT,
             )  # fmt: skip
         if tool.scripts:

@@ -1,0 +1,151 @@
+"""`down` leaves nothing, wherever `up` was when it was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import cache, down, mounts, network, record
+from lab.instance import CHECKOUT, Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.lab
+
+INSTANCE = Instance.named("crash")
+REACHED_WITHIN_S = 120.0
+GONE_WITHIN_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def nothing_before_and_after() -> Iterator[None]:
+    """The lab `crash` is this file's own."""
+    down.down(INSTANCE.name)
+    yield
+    down.down(INSTANCE.name)
+
+
+def left() -> list[str]:
+    """Everything that this machine still has of the lab."""
+    found = [f"link {name}" for name in network.links() if INSTANCE.name in name]
+    found += [f"table {name}" for name in network.tables() if name == INSTANCE.table]
+    found += [f"mount {point}" for point in mounts.below(INSTANCE.folder)]
+    found += [f"file {path}" for path in (INSTANCE.folder, record.folder(INSTANCE)) if path.exists()]
+    return found + [f"process {words}" for words in processes(f"{INSTANCE.folder}/", f"sf-{INSTANCE.name}-")]
+
+
+def processes(*parts: str) -> list[str]:
+    """The command lines of this machine that hold one of the parts."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if any(part in words for part in parts):
+            found.append(words)
+    return found
+
+
+def up(**environment: str) -> subprocess.Popen[bytes]:
+    """`up` of the lab `crash`, short of provisioning."""
+    words = [sys.executable, "-m", "lab", "up", "--name", INSTANCE.name, "--no-provision"]
+    return subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
+
+
+def wait_until(reached: Callable[[], object], within_s: float) -> bool:
+    """Whether it was reached in time."""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        if reached():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+POINTS: dict[str, Callable[[], object]] = {
+    "claimed": lambda: record.alive(INSTANCE, down.COMING_UP),
+    "network": lambda: INSTANCE.bridge in network.links(),
+    "overlay": lambda: mounts.below(INSTANCE.folder),
+    "host": lambda: record.alive(INSTANCE, "spark-01"),
+    "store": lambda: record.alive(INSTANCE, "store-iam"),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_nothing_is_left_of_a_lab_whose_up_was_killed(point: str) -> None:
+    """Killed outright, at five points on the way."""
+    with up() as coming:
+        assert wait_until(POINTS[point], REACHED_WITHIN_S)
+        coming.kill()
+    assert left()
+    down.down(INSTANCE.name)
+    assert wait_until(lambda: not left(), GONE_WITHIN_S), left()
+
+
+def test_a_killed_build_of_the_base_leaves_no_process_no_mount_and_no_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """debootstrap dies with `up`; `down` removes what it had unpacked. The Go build dies too."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with up(XDG_CACHE_HOME=str(tmp_path)) as coming:
+        assert wait_until(lambda: list(cache.root().glob("building/base-*/debootstrap")), REACHED_WITHIN_S)
+        coming.kill()
+    assert wait_until(lambda: not processes(str(tmp_path)), GONE_WITHIN_S), processes(str(tmp_path))
+    assert mounts.below(tmp_path) == []
+    down.down(INSTANCE.name)
+    assert list((cache.root() / "building").iterdir()) == []
+    assert left() == []
+
+
+def test_down_stops_an_up_that_still_runs() -> None:
+    """It would go on making what is removed."""
+    with up() as coming:
+        assert wait_until(POINTS["claimed"], REACHED_WITHIN_S)
+        down.down(INSTANCE.name)
+        assert coming.wait(GONE_WITHIN_S) == -signal.SIGTERM
+    assert wait_until(lambda: not left(), GONE_WITHIN_S), left()
+
+
+def test_the_lab_of_another_checkout_is_removed_too(tmp_path: Path) -> None:
+    """Its folder is where the record says."""
+    other = Instance(INSTANCE.name, INSTANCE.octet, tmp_path)
+    record.claim(other)
+    network.up(other)
+    other.folder.mkdir(parents=True)
+    record.start(other, "sleeper", ["sleep", "600"], other.folder / "log")
+    pid = record.alive(other, "sleeper")
+    assert INSTANCE.name in down.existing()
+    down.down(INSTANCE.name)
+    assert pid
+    assert record.start_time(pid) is None
+    assert not (tmp_path / ".lab").exists()
+    assert left() == []
+
+
+def test_down_of_nothing_is_no_error() -> None:
+    """It can be repeated."""
+    down.down(INSTANCE.name)
+    assert left() == []
+
+
+def test_forwarding_is_put_back_with_the_last_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before: another lab may still need it."""
+    forwarding = tmp_path / "ip_forward"
+    forwarding.write_text("0\n")
+    monkeypatch.setattr(network, "FORWARDING", forwarding)
+    monkeypatch.setattr(network, "BEFORE", tmp_path / "before")
+    network.up(INSTANCE)
+    assert forwarding.read_text() == "1\n"
+    network.down(INSTANCE, last=False)
+    assert forwarding.read_text() == "1\n"
+    network.down(INSTANCE, last=True)
+    assert forwarding.read_text() == "0\n"
