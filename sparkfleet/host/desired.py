@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 EXPORTER_PATH = "/usr/local/lib/sparkfleet/gb10-exporter.pyz"
 FRONT = re.compile(r"\A\{#-? (?P<settings>[^#]*?) -?#\}\n")
+MODE = re.compile(r"[0-7]{4}")
 PER_USER = "[user]"
 
 # No autoescape: these are configuration files, not HTML. An undefined name is an error, never an empty value.
@@ -112,7 +113,7 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
     files: dict[str, File] = {}
     for template, text in sources.templates.items():
         role, options = _front(template, text)
-        if role not in parts or not _holds(options, context):
+        if role not in parts or not _holds(template, options, context):
             continue
         path = "/" + template.removesuffix(".j2")
         if PER_USER in path:
@@ -154,18 +155,36 @@ def _front(template: str, text: str) -> tuple[Role, dict[str, str]]:
     match = FRONT.match(text)
     pairs = [p.partition(":") for p in match["settings"].split(";")] if match else []
     options = {key.strip(): value.strip() for key, _, value in pairs}
-    unknown = options.keys() - {"role", "mode", "owner", "group", "validate", "disruptive", "when"}
-    if options.get("role") not in set(Role) or unknown:
-        raise SparkfleetError(
-            f"templates/{template}: its first line must be {{#- role: ROLE; … #}} with one of {', '.join(Role)}"
-            + (f"; unknown there: {', '.join(sorted(unknown))}" if unknown else "")
-        )
+    fault = _front_fault(options)
+    if fault:
+        raise SparkfleetError(f"templates/{template}: its first line must be {{#- role: ROLE; … #}}; {fault}")
     return Role(options.pop("role")), options
 
 
-def _holds(options: dict[str, str], context: dict[str, Any]) -> bool:
+def _front_fault(options: dict[str, str]) -> str:
+    """What is wrong with a template's options; empty when nothing is."""
+    unknown = options.keys() - {"role", "mode", "owner", "group", "validate", "disruptive", "when"}
+    if unknown:
+        return f"unknown there: {', '.join(sorted(unknown))}"
+    if options.get("role") not in set(Role):
+        return f"ROLE is one of {', '.join(Role)}"
+    if not MODE.fullmatch(options.get("mode", "0644")):
+        return f"mode: expected four octal digits, found {options['mode']}"
+    if options.get("disruptive", "yes") != "yes":
+        return f"disruptive: expected yes or nothing, found {options['disruptive']}"
+    if "%s" not in options.get("validate", "%s"):
+        return f"validate: no %s for the file's path in {options['validate']!r}"
+    return ""
+
+
+def _holds(template: str, options: dict[str, str], context: dict[str, Any]) -> bool:
     """Whether a template's own condition (when: fleet.x == "y") lets it be shipped."""
-    return bool(ENVIRONMENT.compile_expression(options.get("when", "true"), undefined_to_none=False)(**context))
+    try:
+        return bool(ENVIRONMENT.compile_expression(options.get("when", "true"), undefined_to_none=False)(**context))
+    except TemplateError as error:
+        raise SparkfleetError(
+            f"templates/{template}: when: {error}", next_step="define it or mend the name."
+        ) from error
 
 
 def _file(template: str, text: str, context: dict[str, Any], role: Role, options: dict[str, str]) -> File:
