@@ -56,10 +56,19 @@ adopt.main(sys.argv[2:], obj=types.SimpleNamespace(fleet=lambda: fleet))
 class Machine:
     """A stand-in in factory state, and a controller that has never seen it."""
 
+    lab: Instance
     name: str
     fleet: Fleet
-    tree: Path
-    password_file: Path
+
+    @property
+    def tree(self) -> Path:
+        """Its files, as seen from here."""
+        return spark.tree(self.lab, self.name)
+
+    @property
+    def password_file(self) -> Path:
+        """Of the set-up user."""
+        return factory.password(self.lab)
 
     @property
     def password(self) -> str:
@@ -102,6 +111,21 @@ class Machine:
             text=True,
         )
 
+    def kill_script(self, within_s: float) -> bool:
+        """Kill the script that adoption runs on the machine, as a power cut would; False when none ran in time."""
+        nspawn = record.alive(self.lab, self.name)
+        first = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()[0]
+        inside = Path(f"/proc/{first}/ns/pid").readlink()
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            for entry in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    words = entry.read_bytes().split(b"\0")
+                    if words[:3] == [b"python3", b"-IS", b"-"] and (entry.parent / "ns/pid").readlink() == inside:
+                        os.kill(int(entry.parent.name), signal.SIGKILL)
+                        return True
+        return False
+
     def plant(self, file: str, public: str) -> None:
         """Add a line to a file on the machine, as somebody with the machine in hand could."""
         path = self.tree / file
@@ -129,18 +153,24 @@ def nobody(question: str) -> bool:
     pytest.fail(f"was asked: {question}")
 
 
-@contextlib.contextmanager
-def fresh(lab: Instance, folder: Path) -> Iterator[Machine]:
-    """A factory machine under a name that no other test uses; thrown away at the end."""
-    name = f"spark-{next(NUMBERS)}"
-    try:
-        spark.boot(lab, [name])
-        described = {
+def described(lab: Instance, name: str, folder: Path) -> Fleet:
+    """A fleet of this one host, whose controller keeps its files in a folder below."""
+    return Fleet.model_validate(
+        {
             "fleet": "lab",
             "controller": {"folder": str(folder / "controller")},
             "hosts": {name: {"addresses": [lab.address(name)]}},
         }
-        yield Machine(name, Fleet.model_validate(described), spark.tree(lab, name), factory.password(lab))
+    )
+
+
+@contextlib.contextmanager
+def fresh(lab: Instance, folder: Path, variant: factory.Variant) -> Iterator[Machine]:
+    """A factory machine under a name that no other test uses; thrown away at the end."""
+    name = f"spark-{next(NUMBERS)}"
+    try:
+        spark.boot(lab, [name], variant)
+        yield Machine(lab, name, described(lab, name, folder))
     finally:
         record.stop(lab, name, patience_s=0.1)  # nobody misses it: no orderly power-off
         spark.halt(lab, name)
@@ -150,14 +180,27 @@ def fresh(lab: Instance, folder: Path) -> Iterator[Machine]:
 @pytest.fixture
 def machine(lab_instance: Instance, tmp_path: Path) -> Iterator[Machine]:
     """A factory machine of one's own."""
-    with fresh(lab_instance, tmp_path) as made:
+    with fresh(lab_instance, tmp_path, "socket") as made:  # as DGX OS is: ssh.socket, NetworkManager
         yield made
+
+
+@pytest.fixture(scope="module")
+def shared(lab_instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The machine behind `untouched`."""
+    with fresh(lab_instance, tmp_path_factory.mktemp("shared"), "classic") as made:
+        yield made
+
+
+@pytest.fixture
+def untouched(shared: Machine, tmp_path: Path) -> Machine:
+    """A factory machine that stays as it is, and a controller of one's own that has never seen it."""
+    return replace(shared, fleet=described(shared.lab, shared.name, tmp_path))
 
 
 @pytest.fixture(scope="module")
 def adopted(lab_instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine that was adopted, with all its keys kept."""
-    with fresh(lab_instance, tmp_path_factory.mktemp("adopted")) as made:
+    with fresh(lab_instance, tmp_path_factory.mktemp("adopted"), "classic") as made:
         made.adopt()
         yield made
 
@@ -231,48 +274,52 @@ class TestFactoryMachine:
         )
         assert found.stdout == ""
 
-    def test_a_person_is_asked_and_may_refuse(self, machine: Machine) -> None:
+    def test_a_person_is_asked_and_may_refuse(self, untouched: Machine) -> None:
         """Without --fingerprint the owner is shown the key; a no leaves both sides as they were."""
-        before, asked, said = state(machine), [], []
+        before, asked, said = state(untouched), [], []
 
         def no(question: str) -> bool:
             asked.append(question)
             return False
 
         with pytest.raises(AdoptError, match="not confirmed"):
-            adopt(machine.fleet, machine.name, machine.options(fingerprint=None), ask=no, say=said.append)
+            adopt(untouched.fleet, untouched.name, untouched.options(fingerprint=None), ask=no, say=said.append)
         assert len(asked) == 1
-        assert machine.fingerprint in "\n".join(said)
-        assert not machine.fleet.controller.folder.exists()
-        assert state(machine) == before
+        assert untouched.fingerprint in "\n".join(said)
+        assert not untouched.fleet.controller.folder.exists()
+        assert state(untouched) == before
 
-    def test_a_wrong_fingerprint_touches_nothing(self, machine: Machine) -> None:
+    def test_a_wrong_fingerprint_touches_nothing(self, untouched: Machine) -> None:
         """A mismatch is refused before anything is pinned, and nobody logs in."""
-        before = state(machine)
+        before = state(untouched)
         with pytest.raises(AdoptError, match="nothing was touched") as caught:
-            machine.adopt(fingerprint="SHA256:" + "A" * 43)
-        assert machine.fingerprint in str(caught.value)
-        assert not machine.fleet.controller.folder.exists()
-        assert state(machine) == before
+            untouched.adopt(fingerprint="SHA256:" + "A" * 43)
+        assert untouched.fingerprint in str(caught.value)
+        assert not untouched.fleet.controller.folder.exists()
+        assert state(untouched) == before
 
-    def test_a_wrong_password_says_so(self, machine: Machine) -> None:
+    def test_a_wrong_password_says_so(self, untouched: Machine) -> None:
         """The error names account and way out and quotes no password; the machine and the key pair stay unmade."""
-        before = state(machine)
+        before = state(untouched)
         with pytest.raises(AdoptError, match="refused the password of nvidia") as caught:
-            machine.adopt(password=lambda: "not-the-password")
+            untouched.adopt(password=lambda: "not-the-password")
         assert "not-the-password" not in str(caught.value)
-        assert state(machine) == before
-        assert not machine.fleet.controller.private_key.exists()
+        assert state(untouched) == before
+        assert not untouched.fleet.controller.private_key.exists()
 
-    def test_an_account_without_sudo_says_so(self, machine: Machine) -> None:
+    def test_an_account_without_sudo_says_so(self, untouched: Machine) -> None:
         """A set-up user outside the group sudo ends in an error that names it; nothing was changed."""
-        group = machine.tree / "etc/group"
-        group.write_text(group.read_text().replace("sudo:x:27:nvidia", "sudo:x:27:"))
-        before = state(machine)
-        with pytest.raises(AdoptError, match="nvidia cannot become root") as caught:
-            machine.adopt()
-        assert machine.password not in str(caught.value)
-        assert state(machine) == before
+        group = untouched.tree / "etc/group"
+        as_shipped = group.read_text()
+        group.write_text(as_shipped.replace("sudo:x:27:nvidia", "sudo:x:27:"))
+        try:
+            before = state(untouched)
+            with pytest.raises(AdoptError, match="nvidia cannot become root") as caught:
+                untouched.adopt()
+            assert untouched.password not in str(caught.value)
+            assert state(untouched) == before
+        finally:
+            group.write_text(as_shipped)
 
     def test_stray_keys_are_dropped_and_refused(self, machine: Machine, pair: tuple[Path, str]) -> None:
         """A planted key opened nvidia and root; after --keys drop sshd refuses it, and root alone can read the copy."""
@@ -313,16 +360,18 @@ class TestFactoryMachine:
         assert file.read_text() == before
 
     def test_it_survives_being_killed_anywhere(self, machine: Machine, tmp_path: Path) -> None:
-        """Killed at random moments it never leaves half a file or a closed door; the run after it converges."""
+        """Killed at random moments, here or on the host, it leaves no half file and no closed door, and converges."""
         chance = random.Random(7)  # noqa: S311  (moments, no secrets)
         words = ("--fingerprint", machine.fingerprint, "--password-file", str(machine.password_file), "--keys", "drop")
-        killed = 0
-        for after_s in sorted(chance.uniform(0.25, 1.6) for _ in range(10)):
+        killed, killed_there = 0, 0
+        for attempt, after_s in enumerate(sorted(chance.uniform(0.25, 1.6) for _ in range(10))):
             process = machine.start(tmp_path, *words)
             try:
                 process.communicate(timeout=after_s)
             except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
+                if attempt % 2:
+                    killed_there += machine.kill_script(within_s=1.0)
+                process.kill()
                 process.communicate()
                 killed += 1
             subprocess.run(["chroot", machine.tree, "visudo", "-cq"], check=True)
@@ -330,6 +379,7 @@ class TestFactoryMachine:
                 with Session(replace(machine.target, user="nvidia"), password=machine.password) as door:
                     assert door.run("true").code == 0
         assert killed >= 3, "the machine was too quick for the chosen moments"
+        assert killed_there >= 1, "no script was caught running on the host"
         machine.adopt(keys=KeyWords("drop"))
         assert machine.adopt(keys=KeyWords("drop")).changed == ()
         assert machine.as_root("id -u").strip() == "0"
