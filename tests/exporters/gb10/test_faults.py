@@ -145,6 +145,19 @@ def test_it_ends_at_once_with_its_hung_sampler(machine: Machine) -> None:
         time.sleep(0.05)
 
 
+def test_a_sampler_without_its_exporter_ends(machine: Machine) -> None:
+    """After kill -9 of the exporter its sampler finds nobody reading and leaves by itself."""
+    exporter = machine.exporter()
+    exporter.until_scraped(UP)
+    (child,) = exporter.children()
+    exporter.process.kill()
+    exporter.process.wait()
+    end = time.monotonic() + 10
+    while is_running(child):
+        assert time.monotonic() < end, "the orphaned sampler goes on"
+        time.sleep(0.05)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_it_needs_no_privileges(packed_machine: Machine) -> None:
     """The packed exporter under `python3 -I`, as nobody, tells GPU, memory and heat."""
