@@ -8,12 +8,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.lab_fixtures import lab_instance, sparks
 
-from tests.lab_fixtures import lab_instance, sparks
-
 if TYPE_CHECKING:
     import pytest
-
-__all__ = ["lab_instance", "sparks"]  # fixtures: one lab a session, for all folders
 
 __all__ = ["lab_instance", "sparks"]  # fixtures: one lab a session, for all folders
 
