@@ -109,7 +109,7 @@ class Session:
             port=22,  # the same: pinned names carry no port
             config=fabric.Config(overrides={"load_ssh_configs": False}),
             connect_timeout=target.connect_timeout_s,
-            connect_kwargs=kwargs,
+            connect_kwargs={**kwargs, "banner_timeout": target.connect_timeout_s},
         )
         client = connection.client
         client.set_missing_host_key_policy(paramiko.RejectPolicy())  # fabric's default accepts any key
@@ -149,6 +149,8 @@ class Session:
 
     def run(self, command: str, *, stdin: str = "", timeout_s: float = 60.0) -> Result:
         """Run one command and wait for its end; raises UnreachableError when the host falls silent."""
+        import paramiko
+
         try:
             channel = self._connection.transport.open_session(timeout=timeout_s)
             channel.settimeout(timeout_s)
@@ -158,7 +160,7 @@ class Session:
             stdout = channel.makefile("rb").read()
             stderr = channel.makefile_stderr("rb").read()
             return Result(channel.recv_exit_status(), stdout.decode(), stderr.decode(errors="replace"))
-        except (OSError, EOFError) as error:  # socket.timeout is an OSError
+        except (paramiko.SSHException, OSError, EOFError) as error:  # socket.timeout is an OSError
             raise UnreachableError(
                 f"{self.target.name} stopped answering in the middle of a command ({error or 'time ran out'}).",
                 usually="the network broke, the machine rebooted, or it is out of memory.",
@@ -216,11 +218,11 @@ def fingerprint(key: Any) -> str:
 def ssh_options(target: Target) -> list[str]:
     """The OpenSSH options that make ssh, Ansible and testinfra trust exactly what `Session` trusts."""
     options = {
-        "UserKnownHostsFile": target.known_hosts.absolute(),
+        "UserKnownHostsFile": _ssh_word(target.known_hosts),
         "GlobalKnownHostsFile": "/dev/null",
         "HostKeyAlias": target.name,
         "StrictHostKeyChecking": "yes",
-        "IdentityFile": target.private_key.absolute(),
+        "IdentityFile": _ssh_word(target.private_key),
         "IdentitiesOnly": "yes",
         "BatchMode": "yes",
         "ConnectTimeout": int(target.connect_timeout_s),
@@ -235,8 +237,14 @@ def ssh_config(targets: list[Target]) -> str:
         blocks.append(
             f"Host {target.name}\n"
             f"  HostName {target.addresses[0]}\n  Port {target.port}\n  User {target.user}\n"
-            f"  IdentityFile {target.private_key.absolute()}\n  IdentitiesOnly yes\n"
-            f"  HostKeyAlias {target.name}\n  UserKnownHostsFile {target.known_hosts.absolute()}\n"
+            f"  IdentityFile {_ssh_word(target.private_key)}\n  IdentitiesOnly yes\n"
+            f"  HostKeyAlias {target.name}\n  UserKnownHostsFile {_ssh_word(target.known_hosts)}\n"
             f"  StrictHostKeyChecking yes\n  ConnectTimeout {int(target.connect_timeout_s)}\n"
         )
     return "\n".join(blocks)
+
+
+def _ssh_word(path: Path) -> str:
+    """A path as OpenSSH's settings take it: it splits what is not quoted at spaces."""
+    text = str(path.absolute())
+    return f'"{text}"' if " " in text else text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet import secrets
@@ -95,7 +96,7 @@ def host_variables(
         "ansible_port": target.port,
         "ansible_user": target.user,
         "ansible_python_interpreter": "/usr/bin/python3",
-        "ansible_ssh_common_args": " ".join(ssh_options(target)),
+        "ansible_ssh_common_args": shlex.join(ssh_options(target)),
     }
 
 
