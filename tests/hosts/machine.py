@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reading import Listener, bare_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,24 +38,6 @@ for url in sys.argv[1:]:
         found[url] = "no answer: %s" % error
 print(json.dumps(found))
 """
-
-
-@dataclass(frozen=True)
-class Listener:
-    """A TCP socket that accepts connections."""
-
-    address: str
-    port: int
-    process: str
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether only the host itself can connect."""
-        bare = self.address.strip("[]").partition("%")[0].removeprefix("::ffff:")
-        return bare == "::1" or bare.startswith("127.")
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port} ({self.process})"
 
 
 @dataclass(frozen=True)
@@ -206,13 +189,6 @@ class Machine:
         except OSError:
             return "refused"
         return "open"
-
-
-def bare_key(line: str) -> str:
-    """An authorized_keys line without its comment; options stay, they change what the key opens."""
-    words = line.split()
-    at = next((i for i, w in enumerate(words) if w.startswith(("ssh-", "ecdsa-", "sk-"))), 0)
-    return " ".join(words[: at + 2])
 
 
 def eventually(read: Callable[[], list[str]], within_s: float) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reading import without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from machine import Machine
 
@@ -49,19 +50,3 @@ def test_no_account_has_an_empty_password(machine: Machine) -> None:
     """No account lets people in without a password."""
     empty = machine.says("""awk -F: '$2 == "" {print $1}' /etc/shadow""").split()
     assert not empty, f"an empty password: {', '.join(empty)}"
-
-
-def without_password(policy: dict[str, Any]) -> Iterator[str]:
-    """Whom sudo asks for no password: by a rule's tag, or by a default."""
-    for rule in policy.get("User_Specs", []):
-        options = [option for spec in rule["Cmnd_Specs"] for option in spec.get("Options", [])]
-        if {"authenticate": False} in options:
-            yield from names(rule["User_List"])
-    for default in policy.get("Defaults", []):
-        if {"authenticate": False} in default["Options"]:
-            yield from names(default.get("Binding", [])) or ["everybody"]
-
-
-def names(people: list[dict[str, Any]]) -> list[str]:
-    """A list of users and groups as cvtsudoers prints it; groups get their % as in sudoers."""
-    return [f"%{value}" if kind == "usergroup" else str(value) for entry in people for kind, value in entry.items()]

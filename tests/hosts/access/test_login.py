@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from reading import bare_key
 
 if TYPE_CHECKING:
     from machine import Machine
@@ -24,8 +25,6 @@ def test_the_door_asks_for_a_key_alone(machine: Machine) -> None:
 @pytest.mark.control(id="ACCESS-12", severity="high")
 def test_authorized_keys_are_the_described_ones(machine: Machine) -> None:
     """The keys that open this host are exactly the described ones."""
-    from machine import bare_key
-
     wanted = {user: {bare_key(key) for key in person["keys"]} for user, person in machine.wanted["users"].items()}
     wrong = []
     for user in sorted({*wanted, *machine.key_files}):

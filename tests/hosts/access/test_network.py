@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from reading import firewall_verdicts
 
 if TYPE_CHECKING:
     from machine import Machine
@@ -34,23 +35,11 @@ def test_firewall_lets_only_monitors_scrape(machine: Machine) -> None:
     if "exporter" not in machine.wanted["roles"]:
         return
     port, monitors = machine.wanted["exporter_port"], machine.wanted["monitors"]
-    rules = [verdict(e["rule"]["expr"], port) for e in machine.firewall if "rule" in e]
+    found = [said for e in machine.firewall if "rule" in e for said in firewall_verdicts(e["rule"]["expr"], port)]
     wanted = [*(f"accept {address}" for address in monitors), "drop all"]
-    found = [rule for rule in rules if rule]
     shown = f"for port {port} the rules are: {', '.join(found) or 'none'}; described are: {', '.join(wanted)}"
     assert sorted(found) == sorted(wanted), shown
     assert found[-1] == "drop all", shown
     if machine.wanted["controller_address"] not in monitors:
         met = machine.knock(port)
         assert met == "silent", f"port {port} is {met} to this controller, which is no monitor"
-
-
-def verdict(expressions: list[dict[str, Any]], port: int) -> str:
-    """A rule about the port in words: "accept 10.0.0.1", "drop all"; empty for a rule about something else."""
-    matches = [e["match"] for e in expressions if "match" in e]
-    if not any(match["right"] == port for match in matches):
-        return ""
-    addresses = [match["right"] for match in matches if match["left"].get("payload", {}).get("field") == "saddr"]
-    said = next((word for e in expressions for word in ("accept", "drop", "reject") if word in e), "other")
-    listed = [str(a) for right in addresses for a in (right["set"] if isinstance(right, dict) else [right])]
-    return "\n".join(f"{said} {address}" for address in listed or ["all"])

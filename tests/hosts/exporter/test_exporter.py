@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reading import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +54,3 @@ def test_exporter_tells_plausible_values(machine: Machine, record_property: Call
     )
     simulated = " (simulated)" if "simulated" in text.lower() else ""
     record_property("evidence", f"GPU at {temperatures[0]:.0f} °C, {kibibytes / 2**20:.0f} GiB of memory{simulated}")
-
-
-def values(text: str, metric: str) -> list[float]:
-    """The values of a metric's series in Prometheus' text format."""
-    return [float(number) for number in re.findall(rf"^{metric}(?:{{.*}})? (\S+)$", text, re.MULTILINE)]

@@ -1,0 +1,314 @@
+"""The compliance pack's request and report, its waivers, and how a failure is told; no host is needed for these.
+
+The pack itself runs against live stand-ins in tests/e2e/test_verify.py.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.util
+import json
+import shutil
+import socket
+import sys
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from sparkfleet import config
+from sparkfleet.commands import verify as command
+from sparkfleet.errors import SparkfleetError, UnreachableError, VerifyError
+from sparkfleet.host import verify as verifying
+from sparkfleet.host.verify import Verdict
+from sparkfleet.model import Waiver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+    from sparkfleet.model import Fleet
+
+TODAY = dt.date(2026, 11, 21)
+REASON = "the vendor's installer needs it"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIV23Q2hhN+kpuz4qxdlTunr5he+SFuQpNmArKwO/Y61"
+
+# Checks that need no host: what they say is known beforehand. The conftest around them is the pack's own.
+SMALL_PACK = '''
+import pytest
+
+@pytest.mark.control(id="BASE-01", severity="low")
+def test_holds(machine, record_property):
+    """This holds."""
+    record_property("evidence", "seen on " + machine.name)
+
+@pytest.mark.control(id="BASE-02", severity="high")
+def test_fails(machine):
+    """This fails."""
+    assert machine.name == "", "it has the name " + machine.name
+
+@pytest.mark.control(id="BASE-03", severity="medium")
+def test_says_nothing(machine):
+    """This cannot be said."""
+    pytest.skip("nothing to look at")
+
+@pytest.mark.control(id="BASE-04", severity="medium")
+def test_setting(machine, sysctl):
+    """This fails for one of two."""
+    assert sysctl != "b", "b is wrong"
+
+@pytest.mark.control(id="BASE-05", severity="high")
+def test_breaks(machine):
+    """This check breaks."""
+    raise OSError("no such device")
+'''
+
+
+@pytest.fixture
+def small_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The real conftest around small checks; one of them is of a role that no host has."""
+    for name in ("conftest.py", "machine.py", "reading.py", "pytest.ini"):
+        shutil.copy(verifying.PACK / name, tmp_path / name)
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "test_small.py").write_text(SMALL_PACK)
+    (tmp_path / "monitor").mkdir()
+    (tmp_path / "monitor" / "test_other.py").write_text(
+        'import pytest\n@pytest.mark.control(id="MONITOR-01", severity="low")\n'
+        'def test_x(machine):\n    """Unasked."""\n'
+    )
+    monkeypatch.setattr(verifying, "PACK", tmp_path)
+    return tmp_path
+
+
+def run_small(fleet: Fleet, junit: Path | None = None, **waivers: Any) -> tuple[dict[str, Verdict], list[str]]:
+    """The verdicts of the small pack by id, and the ids that it knows."""
+    hosts = {
+        "spark-02": {"roles": ["base"], "address": "192.0.2.1", "sysctls": {"a": "1", "b": "1"}, "waivers": waivers}
+    }
+    report = verifying._run_pack(fleet, hosts, junit)
+    return {v.id: v for v in verifying.parse(report)}, report["known"]
+
+
+def waiver(*, expired: bool) -> dict[str, Any]:
+    """A waiver as the request holds it."""
+    return {"reason": REASON, "until": "2027-01-01", "expired": expired}
+
+
+@pytest.mark.usefixtures("small_pack")
+def test_the_report_says_what_each_check_found(fleet: Fleet) -> None:
+    """Outcome, severity, requirement and evidence of each check come back; a broken check is a failed one."""
+    found, known = run_small(fleet)
+    assert found["BASE-01"] == Verdict("spark-02", "BASE-01", "low", "This holds.", "passed", "seen on spark-02")
+    assert found["BASE-02"] == Verdict(
+        "spark-02", "BASE-02", "high", "This fails.", "failed", "it has the name spark-02"
+    )
+    assert (found["BASE-03"].outcome, found["BASE-03"].detail) == ("skipped", "nothing to look at")
+    assert (found["BASE-04/a"].outcome, found["BASE-04/b"].outcome) == ("passed", "failed")
+    assert (found["BASE-05"].outcome, found["BASE-05"].detail) == ("failed", "OSError: no such device")
+    assert "MONITOR-01" in known
+    assert "MONITOR-01" not in found
+
+
+@pytest.mark.usefixtures("small_pack")
+def test_a_waiver_in_force_waives(fleet: Fleet, tmp_path: Path) -> None:
+    """A failure with a waiver in force is waived, in JUnit too; the others still fail."""
+    junit = tmp_path / "junit.xml"
+    found, _ = run_small(fleet, junit, **{"BASE-02": waiver(expired=False), "BASE-04/b": waiver(expired=False)})
+    assert found["BASE-02"].outcome == "waived"
+    assert REASON in found["BASE-02"].detail
+    assert "until 2027-01-01" in found["BASE-02"].detail
+    assert found["BASE-04/b"].outcome == "waived"
+    cases = {case.get("name"): case for case in ET.parse(junit).iter("testcase")}  # noqa: S314  (our own file)
+    assert cases["test_fails[spark-02]"].find("skipped") is not None
+    assert [name for name, case in cases.items() if case.find("failure") is not None] == ["test_breaks[spark-02]"]
+
+
+@pytest.mark.usefixtures("small_pack")
+def test_one_waiver_covers_every_subject_of_its_check(fleet: Fleet) -> None:
+    """BASE-04 waives each kernel setting, and says where it is no longer needed."""
+    found, _ = run_small(fleet, **{"BASE-04": waiver(expired=False)})
+    assert found["BASE-04/b"].outcome == "waived"
+    assert (found["BASE-04/a"].outcome, found["BASE-04/a"].detail) == ("passed", "its waiver is no longer needed")
+
+
+@pytest.mark.usefixtures("small_pack")
+def test_an_expired_waiver_fails_and_says_so(fleet: Fleet) -> None:
+    """A failure whose waiver expired counts, and names the day."""
+    found, _ = run_small(fleet, **{"BASE-02": waiver(expired=True)})
+    assert found["BASE-02"].outcome == "failed"
+    assert "its waiver expired on 2027-01-01" in found["BASE-02"].detail
+
+
+def test_a_pack_that_cannot_run_is_an_error(fleet: Fleet, small_pack: Path) -> None:
+    """A check without an id stops the run with its name: no verdict is better than an incomplete list."""
+    (small_pack / "base" / "test_more.py").write_text("def test_without_id(machine): pass\n")
+    with pytest.raises(SparkfleetError, match="test_without_id"):
+        run_small(fleet)
+
+
+@given(days=st.integers(min_value=-400, max_value=400))
+def test_a_waiver_ends_on_its_day(days: int) -> None:
+    """On the day `until` names the check counts again, not a day earlier or later."""
+    until = TODAY + dt.timedelta(days=days)
+    fleet = config.parse({"fleet": "x1", "hosts": {"h1": {"addresses": ["192.0.2.1"]}}})
+    fleet = fleet.model_copy(update={"waivers": {"ACCESS-01": Waiver(reason=REASON, until=until)}})
+    assert verifying.waivers(fleet, "h1", TODAY)["ACCESS-01"]["expired"] is (days <= 0)
+
+
+def test_a_waiver_is_for_the_hosts_it_names(fleet: Fleet) -> None:
+    """A waiver with hosts waives nothing elsewhere."""
+    one = Waiver(reason=REASON, until=TODAY, hosts=["spark-01"])
+    fleet = fleet.model_copy(update={"waivers": {"ACCESS-01": one}})
+    assert list(verifying.waivers(fleet, "spark-01", TODAY)) == ["ACCESS-01"]
+    assert verifying.waivers(fleet, "spark-02", TODAY) == {}
+
+
+def test_a_waiver_for_no_check_is_reported(fleet: Fleet) -> None:
+    """An unknown id is named with the nearest one, fails nothing, and stands apart from the hosts' checks."""
+    ids = ("ACESS-01", "BASE-04", "BASE-04/net.x")
+    fleet = fleet.model_copy(update={"waivers": {i: Waiver(reason=REASON, until=TODAY) for i in ids}})
+    found = verifying.unknown_waivers(fleet, ["ACCESS-01", "BASE-04/net.x"])
+    assert [(v.host, v.id, v.outcome) for v in found] == [("", "ACESS-01", "skipped")]
+    assert "did you mean ACCESS-01?" in found[0].detail
+
+
+def test_the_request_holds_the_description_and_no_secret(fleet: Fleet, tmp_path: Path) -> None:
+    """A host's request names what is described for it, and neither secrets nor where the controller keeps them."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "automation").write_text("PRIVATE")
+    (tmp_path / "keys" / "automation.pub").write_text(f"{KEY} sparkfleet\n")
+    controller = fleet.controller.model_copy(update={"folder": tmp_path})
+    fleet = fleet.model_copy(update={"controller": controller})
+    wanted = verifying.request(fleet, "spark-01", "192.0.2.1", "192.0.2.100", TODAY)
+    assert wanted["users"]["alice"]["sudo"] is True
+    assert wanted["users"]["sparkfleet"]["keys"] == [f"{KEY} sparkfleet"]
+    assert wanted["monitors"] == ["100.64.0.1", "192.0.2.1", "fd7a::1"]
+    assert wanted["sysctls"]["net.core.somaxconn"] == "4096"
+    assert wanted["secret_files"] == ["/etc/sparkfleet/s3.json"]
+    assert "Gb10Hot" in wanted["alerts"]
+    assert verifying.request(fleet, "spark-02", "192.0.2.2", "192.0.2.100", TODAY)["alerts"] == []
+    text = json.dumps(wanted)
+    assert "PRIVATE" not in text
+    assert str(tmp_path) not in text
+
+
+def test_a_silent_host_is_named(fleet: Fleet, tmp_path: Path) -> None:
+    """A host whose port is closed raises UnreachableError with its name; nothing was verified."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    hosts = {"spark-09": {"addresses": ["127.0.0.1"], "port": port}}
+    fleet = config.parse({"fleet": "x1", "hosts": hosts, "controller": {"folder": str(tmp_path)}})
+    with pytest.raises(UnreachableError, match="spark-09 cannot be reached") as caught:
+        verifying.verify(fleet, ["spark-09"])
+    assert isinstance(caught.value, verifying.SilentHostsError)
+    assert caught.value.verdicts == []
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("15s", 15), ("250ms", 0.25), ("2m", 120), ("1h", 3600)])
+def test_durations_become_seconds(text: str, wanted: float) -> None:
+    """A Prometheus duration of the model is seconds to the pack."""
+    assert verifying.seconds(text) == wanted
+
+
+def verdict(id_: str, outcome: verifying.Outcome, **fields: str) -> Verdict:
+    """A verdict about spark-01 unless said otherwise."""
+    return Verdict(
+        **{"host": "spark-01", "severity": "high", "title": f"Title of {id_}."} | fields, id=id_, outcome=outcome
+    )
+
+
+def test_verdicts_stand_in_the_order_of_hosts_and_numbers() -> None:
+    """Hosts as named, families by name, and 2 before 10."""
+    mixed = [verdict(i, "passed", host=h) for h in ("b", "a") for i in ("BASE-10", "BASE-2", "BASE-4/x", "ACCESS-1")]
+    found = [(v.host, v.id) for v in verifying.in_order(mixed, ["a", "b"])]
+    assert found == [(h, i) for h in ("a", "b") for i in ("ACCESS-1", "BASE-2", "BASE-4/x", "BASE-10")]
+
+
+def test_only_an_unwaived_failure_is_one() -> None:
+    """Waived and skipped checks fail nothing; a failed one is named with its host, and ends with code 6."""
+    harmless = [verdict("BASE-01", "waived"), verdict("BASE-02", "skipped"), verdict("BASE-03", "passed")]
+    assert verifying.failure(harmless) is None
+    error = verifying.failure([*harmless, verdict("ACCESS-01", "failed")])
+    assert isinstance(error, VerifyError)
+    assert error.exit_code == 6
+    assert "spark-01: ACCESS-01" in error.what
+
+
+def test_a_reader_meets_failures_first() -> None:
+    """The table begins with failures and their evidence, gathers settings that hold, names a host that was silent."""
+    shown = StringIO()
+    verdicts = [
+        verdict("BASE-04/a", "passed"),
+        verdict("BASE-04/b", "passed"),
+        verdict("ACCESS-02", "waived", detail="waived until 2027-01-01"),
+        verdict("BASE-09", "failed", severity="low", detail="low evidence"),
+        verdict("MONITOR-01", "failed", detail="high evidence"),
+        Verdict("", "ACESS-01", "low", "", "skipped", "waivers.ACESS-01: no check has this id"),
+    ]
+    command.show(Console(file=shown, width=100), ["spark-01", "spark-02"], verdicts)
+    text = shown.getvalue()
+    parts = ["5 checks", "MONITOR-01", "high evidence", "BASE-09", "low evidence", "ACCESS-02", "2027-01-01"]
+    parts += ["BASE-04 (2)", "spark-02", "not verified", "waivers.ACESS-01"]
+    assert [part for part in parts if part not in text] == []
+    assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
+
+
+def test_the_document_counts_checks_of_hosts() -> None:
+    """`--json` holds every verdict, and a summary in which a waiver for nothing is no check."""
+    verdicts = [verdict("BASE-01", "failed"), Verdict("", "ACESS-01", "low", "", "skipped", "no check")]
+    found = command.document("office", dt.datetime(2026, 11, 21, tzinfo=dt.UTC), verdicts, None)
+    assert found["summary"] == {"failed": 1}
+    assert found["verdicts"] == [v.as_dict() for v in verdicts]
+    assert found["unreachable"] is None
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The pack's pure functions; the pack is no package, so they are loaded from their file."""
+    spec = importlib.util.spec_from_file_location("pack_reading", verifying.PACK / "reading.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_firewalls_rules_are_read_word_by_word(reading: ModuleType) -> None:
+    """The JSON that nft prints of our table becomes one verdict an address; rules about other ports are left out."""
+    read = reading.firewall_verdicts
+    port = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 9810}}
+    two = {"set": ["10.0.0.1", "10.0.0.2"]}
+    sources = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": two}}
+    assert read([port, sources, {"accept": None}], 9810) == ["accept 10.0.0.1", "accept 10.0.0.2"]
+    assert read([port, {"drop": None}], 9810) == ["drop all"]
+    assert read([port, {"drop": None}], 22) == []
+
+
+def test_sudo_without_password_is_seen_wherever_it_stands(reading: ModuleType) -> None:
+    """A rule's tag, a default for one user and a default for everybody each count."""
+    found = reading.without_password
+    free = {"Options": [{"authenticate": False}]}
+    rules = [{"User_List": [{"usergroup": "adm"}], "Cmnd_Specs": [free]}]
+    defaults = [{**free, "Binding": [{"username": "eve"}]}, free, {"Options": [{"env_reset": True}]}]
+    assert list(found({"User_Specs": rules, "Defaults": defaults})) == ["%adm", "eve", "everybody"]
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [("127.0.0.1", True), ("[::1]", True), ("127.0.0.53%lo", True), ("*", False), ("[::]", False), ("10.0.0.1", False)],
+)
+def test_loopback_is_told_from_the_rest(address: str, inside: bool, reading: ModuleType) -> None:
+    """An address as ss prints it is loopback or reachable."""
+    assert reading.Listener(address, 80, "x").on_loopback is inside
+
+
+def test_keys_are_compared_without_comments_but_with_options(reading: ModuleType) -> None:
+    """The comment of a key is anybody's word; an option such as command= changes what it opens."""
+    bare = reading.bare_key
+    assert bare(f"{KEY} alice@laptop") == bare(KEY) == KEY
+    assert bare(f'command="ls" {KEY} alice') == f'command="ls" {KEY}'
