@@ -66,22 +66,25 @@ def apply(fleet: Fleet, work: Mapping[str, Work], *, say: Callable[[str], None] 
         environment = {k: v for k in ENVIRONMENT if (v := os.environ.get(k))}
         environment |= _secret_variables(hosts) | _ansible_environment(folder, len(hosts))
         environment |= {watch.VARIABLE: run, "PYTHONPATH": str(MODULES)}
-        child = subprocess.Popen(
-            [sys.executable, "-m", "sparkfleet.host.apply", str(folder)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        outcomes = {name: Outcome() for name in work}
-        assert child.stdout is not None  # noqa: S101  (it is a pipe)
-        for line in child.stdout:
-            _take(json.loads(line), outcomes, say)
-        _, errors = child.communicate()
-        if child.returncode not in {0, 2}:  # 2: some hosts failed; they say so themselves
-            last = (errors.strip().splitlines() or ["it said nothing"])[-1]
-            raise ApplyError(f"ansible-runner ended with code {child.returncode}: {last}")
+        # stderr into a file: nobody reads a second pipe while the events come, and a full one would stop the run.
+        with (folder / "stderr").open("w+") as stderr:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "sparkfleet.host.apply", str(folder)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+            outcomes = {name: Outcome() for name in work}
+            assert child.stdout is not None  # noqa: S101  (it is a pipe)
+            for line in child.stdout:
+                _take(json.loads(line), outcomes, say)
+            code = child.wait()
+            stderr.seek(0)
+            last = (stderr.read().strip().splitlines() or ["it said nothing"])[-1]
+        if code and not any(outcome.failure for outcome in outcomes.values()):  # else the hosts say it themselves
+            raise ApplyError(f"ansible-runner ended with code {code}: {last}")
     return outcomes
 
 

@@ -33,8 +33,11 @@ def pairs(text: str | None, separator: str) -> dict[str, str]:
 
 
 def run(*command: str) -> str:
-    """What a command prints; nothing when it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False)
+    """What a command prints; nothing when there is no such command. One that hangs is an error, not an answer."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False)
+    except FileNotFoundError:
+        return ""
     return done.stdout.decode(errors="replace")
 
 

@@ -1,8 +1,8 @@
 """A run's identity → nothing of that run left alive, however its owner ended. Runs as a process of its own.
 
-`apply` starts it, holds its stdin, and writes "done" when the run is over. End of file without that word means that the
-owner was killed: every process of the run (they carry its identity in their environment: ansible-playbook, its workers,
-ssh and its multiplexing masters) is killed and the run's folder removed, so that nobody goes on changing a host.
+`apply` starts it and holds its stdin. End of file means that the run is over or that its owner was killed: whatever is
+left of the run (its processes carry its identity in their environment: ansible-playbook, its workers, ssh and its
+multiplexing masters) is killed and the run's folder removed, so that nobody goes on changing a host.
 What a host is executing at that moment ends with its own step: each is atomic (see the module `tree`).
 Standard library only, started with -IS: it has to be there before anything else is.
 """
