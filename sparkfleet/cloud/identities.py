@@ -165,8 +165,8 @@ def read_held(path: Path, user: str) -> Held | None:
     """The key that the controller keeps for `user`; None when there is none, or when the file is no such key."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        key = Key(str(fields["access_key_id"]), str(fields["secret_access_key"]))
-        held = Held(str(fields["user"]), int(fields["generation"]), key)
+        key = Key(str(fields["AccessKeyId"]), str(fields["SecretAccessKey"]))
+        held = Held(str(fields["User"]), int(fields["Generation"]), key)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return held if held.user == user else None
@@ -222,11 +222,13 @@ def _make_key(client: IAMClient, connection: Connection, wanted: Wanted) -> Key:
             usually="the S3 endpoint and the IAM endpoint do not belong to the same store",
             next_step="check cloud.onprem.endpoint and cloud.onprem.iam_endpoint, then run the same command again",
         )
+    # The answer that AWS SDKs expect of a credential_process: the file is shipped to the host as it is.
     content = {
-        "user": wanted.user,
-        "generation": wanted.generation,
-        "access_key_id": key.access_key_id,
-        "secret_access_key": key.secret_access_key,
+        "Version": 1,
+        "AccessKeyId": key.access_key_id,
+        "SecretAccessKey": key.secret_access_key,
+        "User": wanted.user,
+        "Generation": wanted.generation,
     }
     secrets.write(wanted.secret_file, json.dumps(content) + "\n")
     return key

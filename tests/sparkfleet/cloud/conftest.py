@@ -123,7 +123,7 @@ class Provisioned:
     def client(self, host: str) -> Any:
         """An S3 client with the real credentials of `host`, read from the controller's file."""
         fields = json.loads(onprem.secret_file(self.fleet, host).read_text())
-        return objectstore.s3(self.connection, Key(fields["access_key_id"], fields["secret_access_key"]))
+        return objectstore.s3(self.connection, Key(fields["AccessKeyId"], fields["SecretAccessKey"]))
 
     def admin(self) -> Any:
         """An S3 client of the administrator."""

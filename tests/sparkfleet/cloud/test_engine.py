@@ -90,7 +90,7 @@ def stack(fleet: Fleet, tmp_path: Path, engine: str) -> Iterator[Stack]:
 
 def _secrets(stack: Stack, server: Any) -> list[str]:
     held = [json.loads(onprem.secret_file(stack.fleet, host).read_text()) for host in stack.fleet.hosts]
-    return [server.secret, *(key["secret_access_key"] for key in held)]
+    return [server.secret, *(key["SecretAccessKey"] for key in held)]
 
 
 def test_a_fleet_lives_through_the_engine(
@@ -140,7 +140,7 @@ def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: 
     s3 = objectstore.s3(connection, objectstore.administrator(connection))
     s3.put_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a", Body=b"kept")
     held = json.loads(onprem.secret_file(stack.fleet, "spark-01").read_text())
-    host = objectstore.s3(connection, Key(held["access_key_id"], held["secret_access_key"]))
+    host = objectstore.s3(connection, Key(held["AccessKeyId"], held["SecretAccessKey"]))
 
     printed = stack.pulumi("destroy", "--yes", "--skip-preview")
 

@@ -50,8 +50,8 @@ def test_the_new_key_is_kept_in_a_file_that_only_we_read_and_nowhere_else(provis
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert held["access_key_id"] == provisioned.outputs[HOST]["access_key_id"]
-    assert held["secret_access_key"] not in json.dumps(provisioned.outputs)
+    assert held["AccessKeyId"] == provisioned.outputs[HOST]["access_key_id"]
+    assert held["SecretAccessKey"] not in json.dumps(provisioned.outputs)
 
 
 def test_a_raised_generation_replaces_the_key(provisioned: Any, inputs_of_identity: Callable[..., Any]) -> None:
@@ -243,7 +243,7 @@ def test_a_file_with_a_wrong_secret_is_not_taken_for_a_working_key(
     """A kept key is proven too: with a damaged secret in the file the next run makes a new key."""
     monkeypatch.setattr(identities, "PROOF_DEADLINE_S", 0.0)
     path = onprem.secret_file(provisioned.fleet, HOST)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"secret_access_key": "damaged"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"SecretAccessKey": "damaged"}))
 
     outputs = onprem.IdentityProvider().create(inputs_of_identity(provisioned.fleet, HOST)).outs
 
@@ -268,7 +268,7 @@ def test_a_deleted_identity_is_revoked_and_leaves_the_state(provisioned: Any) ->
 def test_after_a_renamed_fleet_the_successors_key_stays(provisioned: Any) -> None:
     """Deleting the identity of the old name leaves a file in which the new name's key already lies."""
     path, outputs = onprem.secret_file(provisioned.fleet, HOST), provisioned.outputs[HOST]
-    successor = json.dumps(json.loads(path.read_text()) | {"user": "renamed-spark-01"})
+    successor = json.dumps(json.loads(path.read_text()) | {"User": "renamed-spark-01"})
     path.write_text(successor)
 
     onprem.IdentityProvider().delete(outputs["user"], outputs)

@@ -128,7 +128,8 @@ def changes_of(tree, roles, remove):
             if name not in entry["names"] and not name.startswith(".sparkfleet-"):
                 yield entry["role"], os.path.join(folder, name), ("aside", stamp)
     for path in remove:
-        if os.path.lexists(path):
+        folder = tree["exact"].get(os.path.dirname(path))
+        if os.path.lexists(path) and not (folder and folder["role"] in roles):  # else: it was an extra, just above
             yield None, path, ("aside", stamp)
 
 
