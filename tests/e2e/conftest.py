@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import down, env, provision, stack
+from lab import down, env, provision, spark, stack
 from lab import up as raising
 from lab.instance import Instance, host_names
 from lab.progress import Progress
@@ -15,13 +16,15 @@ from tests.e2e.under_test import FleetUnderTest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.e2e.under_test import Run
+
 SPARKS = 4
 
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[FleetUnderTest]:
     """Four adopted stand-ins, an object store and an empty stack; all of it is removed afterwards, also on failure."""
-    instance = Instance.named("test")
+    instance = Instance.named("e2e")
     down.down(instance.name)
     try:
         with Progress() as progress:
@@ -37,3 +40,31 @@ def fleet() -> Iterator[FleetUnderTest]:
     finally:
         down.down(instance.name)
         stack.file(instance, stack.name(instance, SPARKS)).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class FirstUp:
+    """What the first commands on a new fleet said."""
+
+    preview: Run
+    with_one_off: Run
+    others_left: dict[str, list[dict[str, Any]]]
+    all_on: Run
+
+
+@pytest.fixture(scope="session")
+def first_up(fleet: FleetUnderTest) -> FirstUp:
+    """Preview; `up` one at a time with the first host off; `up` again with all of them on."""
+    preview = fleet.pulumi("preview", "--diff")
+    spark.halt(fleet.instance, "spark-01")
+    with_one_off = fleet.pulumi("up", "--yes", "--skip-preview", "--parallel", "1")
+    others_left = fleet.changes("spark-02", "spark-03", "spark-04")
+    spark.boot(fleet.instance, ["spark-01"])
+    return FirstUp(preview, with_one_off, others_left, fleet.pulumi("up", "--yes", "--skip-preview"))
+
+
+@pytest.fixture(scope="session")
+def converged(fleet: FleetUnderTest, first_up: FirstUp) -> FleetUnderTest:
+    """The fleet, every host as described."""
+    assert first_up.all_on.code == 0, first_up.all_on.text
+    return fleet

@@ -35,7 +35,7 @@ class Run:
 
 @dataclass(frozen=True)
 class FleetUnderTest:
-    """Four stand-ins in instance `test`, described by their own stack file."""
+    """Four stand-ins in a lab of their own, described by their own stack file."""
 
     instance: Instance
     stack: str
