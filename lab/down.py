@@ -20,7 +20,7 @@ COMING_UP = "up"  # the label under which a running `up` is recorded
 
 def existing() -> list[str]:
     """The names of the labs of which anything is left on this machine, besides files in other checkouts."""
-    names = [p.name for folder in (record.RUN, CHECKOUT / ".lab") if folder.is_dir() for p in folder.iterdir() if p.is_dir()]
+    names = [*record.instances(), *(p.name for p in CHECKOUT.glob(".lab/*/"))]
     names += [link.removeprefix(BRIDGE) for link in network.links() if link.startswith(BRIDGE)]
     names += [table.removeprefix(TABLE) for table in network.tables() if table.startswith(TABLE)]
     return sorted(set(names))

@@ -1,6 +1,8 @@
 """An instance → the environment in which `pulumi` and `spark` work on it, for a shell or for a child process.
 
     eval "$(make -s env)"
+
+Nothing of the person's own Pulumi is read or changed.
 """
 
 from __future__ import annotations

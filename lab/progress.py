@@ -75,7 +75,9 @@ class Progress:
         self._active[text] = begin = time.monotonic()
         try:
             yield
-            self.console.print(f"  [green]✓[/green] {text}  [dim]{duration(time.monotonic() - begin)}[/dim]", soft_wrap=True)
+            self.console.print(
+                f"  [green]✓[/green] {text}  [dim]{duration(time.monotonic() - begin)}[/dim]", soft_wrap=True
+            )
         finally:
             del self._active[text]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Not a secret: Pulumi.lab.yaml holds a salt made with it, so that `pulumi` leaves that file as it is. The state of this
 # project holds no secret by design; of your own stack, guard the passphrase.
-PASSPHRASE = "simulated"
+PASSPHRASE = "simulated"  # noqa: S105 - see above
 
 
 def provision(instance: Instance, stack_name: str, hosts: list[str], step: Step = silent) -> dict[str, str]:
@@ -56,9 +56,7 @@ def init(instance: Instance, stack_name: str, words: dict[str, str]) -> None:
     (instance.folder / "pulumi").mkdir(parents=True, exist_ok=True)
     if not env.passphrase_file(instance).exists():
         factory.private(env.passphrase_file(instance), PASSPHRASE + "\n")
-    shell.run(
-        "pulumi", "stack", "select", "--create", "--stack", stack_name, env=words, cwd=instance.root
-    )  # fmt: skip
+    shell.run("pulumi", "stack", "select", "--create", "--stack", stack_name, env=words, cwd=instance.root)
 
 
 def up_log(instance: Instance) -> Path:

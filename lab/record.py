@@ -71,9 +71,7 @@ def remove(instance: Instance) -> None:
     shutil.rmtree(folder(instance), ignore_errors=True)
 
 
-def start(
-    instance: Instance, label: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None
-) -> None:
+def start(instance: Instance, label: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
     """Start `argv` in a session of its own, recorded under `label`, its output appended to `log`.
 
     Returns once it is recorded; whether it does its work is for the caller to see.

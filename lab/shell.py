@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 SHOWN_LINES = 15
@@ -24,7 +25,7 @@ TIED = ["setpriv", "--pdeathsig", "KILL"]
 SEALED = [*TIED, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
-def run(  # noqa: PLR0913 - the parts of one call, each with a default
+def run(
     *argv: str | Path,
     stdin: str | None = None,
     env: Mapping[str, str] | None = None,
@@ -32,35 +33,30 @@ def run(  # noqa: PLR0913 - the parts of one call, each with a default
     log: Path | None = None,
     check: bool = True,
 ) -> str:
-    """Run to the end and return what was printed on stdout; with `log` everything goes there instead.
+    """Run to the end and return what was printed on stdout; with `log` everything is appended there instead.
 
     `env` is added to the environment. Raises LabError with the last lines of output when the status is not 0.
     """
-    words: Sequence[str] = [str(word) for word in argv]
+    words = [str(word) for word in argv]
+    environment = {**os.environ, **(env or {})}
     try:
-        if log is None:
+        with log.open("ab") if log else nullcontext(subprocess.PIPE) as out:
             done = subprocess.run(
-                words, input=stdin, capture_output=True, text=True, check=False, cwd=cwd, env={**os.environ, **(env or {})}
+                words,
+                input=stdin or "",
+                stdout=out,
+                stderr=subprocess.STDOUT if log else subprocess.PIPE,
+                text=True,
+                check=False,
+                cwd=cwd,
+                env=environment,
             )
-            output, said = done.stdout, done.stdout + done.stderr
-        else:
-            with log.open("ab") as sink:
-                done = subprocess.run(
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=sink,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    check=False,
-                    cwd=cwd,
-                    env={**os.environ, **(env or {})},
-                )
-            output, said = "", log.read_text(errors="replace")
     except FileNotFoundError as error:
         raise LabError(f"{words[0]} is not installed", next_step="run it through `make`, which installs it") from error
     if check and done.returncode != 0:
+        said = log.read_text(errors="replace") if log else done.stdout + done.stderr
         tail = "\n".join("    " + line for line in said.strip().splitlines()[-SHOWN_LINES:])
         shown = " ".join(word for word in words if word not in SEALED)
         where = f" (all of it: {log})" if log else ""
         raise LabError(f"`{shown}` ended with status {done.returncode}{where}:\n{tail}")
-    return output
+    return done.stdout or ""

@@ -23,7 +23,7 @@ FIRST = "spark-01"
 
 
 def name(instance: Instance, sparks: int) -> str:
-    """lab, lab4, test, test2, …"""
+    """The stack of so many stand-ins: lab, lab4, test, test2 and so on."""
     return instance.name if sparks == 1 else f"{instance.name}{sparks}"
 
 
@@ -100,16 +100,16 @@ def choose(instance: Instance, sparks: int | None) -> tuple[str, int]:
         memory.parent.mkdir(parents=True, exist_ok=True)
         memory.write_text(f"{name(instance, count)} {count}\n")
         return name(instance, count), count
-    stack, count = memory.read_text().split()
-    if sparks is not None and sparks != int(count):
+    stack, made_with = memory.read_text().split()
+    if sparks not in (None, int(made_with)):
         raise LabError(
-            f"this lab was made as the stack {stack} with {count} of the stand-ins, {sparks} are asked for",
+            f"this lab was made with {made_with} of the stand-ins (stack {stack}), {sparks} are asked for",
             next_step="`make down` first, or say the same number",
         )
-    return stack, int(count)
+    return stack, int(made_with)
 
 
-def _moved(value: Any, texts: dict[str, str]) -> Any:  # noqa: ANN401 - YAML holds anything
+def _moved(value: Any, texts: dict[str, str]) -> Any:
     """The same data with these parts of its strings replaced."""
     match value:
         case dict():

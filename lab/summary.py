@@ -69,17 +69,25 @@ def _resources(lab: Lab) -> str:
 
 
 def _next(lab: Lab, console: Console) -> None:
-    suffix = "" if lab.instance.name == "lab" else f" NAME={lab.instance.name}"
+    """Three things to try, as commands to paste."""
+    other = lab.instance.name != "lab"
+    suffix = f" NAME={lab.instance.name}" if other else ""
     host = next(iter(stack.monitors(stack.read(lab.instance, lab.stack))), lab.hosts[0]) if lab.urls else lab.hosts[0]
-    evaluate = f'eval "$(make -s env{suffix})"'
-    python = f"python -m lab scenario {host} stress" + (f" --name {lab.instance.name}" if suffix else "")
-    tries = [
-        f"[bold]{evaluate}[/bold]   then [bold]spark plan[/bold]: what differs between the description and the hosts",
-        f"change a line in {stack.file(lab.instance, lab.stack).name}, then [bold]pulumi preview --diff[/bold] and "
-        "[bold]pulumi up[/bold]",
-        f"[bold]{python}[/bold] heats the simulated GB10: watch the alert Gb10Hot fire"
-        + (f" at {lab.urls['prometheus']}/alerts" if lab.urls else ""),
-    ]
-    text = "\n".join(f"{number}. {line}" for number, line in enumerate(tries, start=1))
-    console.print(Panel(text, title="three things to try", title_align="left"))
+    heat = f"python -m lab scenario {host} stress" + (f" --name {lab.instance.name}" if other else "")
+    alerts = f", at {lab.urls['prometheus']}/alerts" if lab.urls else ""
+    tries = Table.grid(padding=(0, 1))
+    for number, (command, what) in enumerate(
+        (
+            (f'eval "$(make -s env{suffix})"; spark plan', "what differs between the description and the hosts"),
+            (
+                "pulumi preview --diff",
+                f"after a change in {stack.file(lab.instance, lab.stack).name}; `pulumi up` makes it so",
+            ),
+            (heat, f"heats the simulated GB10; watch Gb10Hot fire{alerts}"),
+        ),
+        start=1,
+    ):
+        tries.add_row(f"{number}.", f"[bold]{command}[/bold]")
+        tries.add_row("", what)
+    console.print(Panel(tries, title="three things to try", title_align="left"))
     console.print(f"`make down{suffix}` removes all of it.")

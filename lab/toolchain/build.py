@@ -1,7 +1,6 @@
-"""The names of tools → their paths, each built from its pinned module when it is in neither the cache nor, for
-Pulumi, on PATH.
+"""The names of tools → their paths, each built from its pinned module unless the cache, or for Pulumi PATH, has it.
 
-    ensure(["pulumi", "versitygw"]) -> {"pulumi": Path("…/bin/pulumi"), …}
+ensure(["pulumi", "versitygw"]) -> {"pulumi": Path("…/bin/pulumi"), …}
 """
 
 from __future__ import annotations
@@ -50,7 +49,9 @@ TOOLS = {
         scripts=("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"),
     ),
     "versitygw": Tool(
-        "store", "github.com/versity/versitygw/cmd/versitygw", version_of=("github.com/versity/versitygw", "main.Version")
+        "store",
+        "github.com/versity/versitygw/cmd/versitygw",
+        version_of=("github.com/versity/versitygw", "main.Version"),
     ),
     "tailscale": Tool("tailnet", "tailscale.com/cmd/tailscale"),
     "tailscaled": Tool("tailnet", "tailscale.com/cmd/tailscaled"),
@@ -139,7 +140,8 @@ def _linker_flags(tool: Tool) -> str:
 def _pinned(tool: Tool, package: str) -> str:
     """The version that go.mod pins for the module which holds `package`, with its v."""
     pins = re.findall(r"^\s*(?:require )?(\S+) (v\S+)", _go_mod(tool).read_text(), re.MULTILINE)
-    return max((len(path), version) for path, version in pins if f"{package}/".startswith(f"{path}/"))[1]
+    matching: dict[str, str] = {path: version for path, version in pins if f"{package}/".startswith(f"{path}/")}
+    return matching[max(matching, key=len)]
 
 
 def _go_mod(tool: Tool) -> Path:

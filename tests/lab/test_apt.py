@@ -54,7 +54,7 @@ def test_settings_carry_how_to_reach_the_mirror_and_nothing_else() -> None:
 
 
 def test_a_proxy_of_the_shell_counts_where_apt_names_none() -> None:
-    """apt in the stand-in does not see this shell's variables."""
+    """Apt in the stand-in does not see this shell's variables."""
     settings = apt.settings("", {"http_proxy": "http://proxy.example:3128"})
     assert settings == 'Acquire::http::Proxy "http://proxy.example:3128";\n'
     assert apt.proxy(settings) == {"http_proxy": "http://proxy.example:3128"}

@@ -94,7 +94,7 @@ def test_nothing_is_left_of_a_lab_whose_up_was_killed(point: str) -> None:
 def test_a_killed_build_of_the_base_leaves_no_process_no_mount_and_no_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """debootstrap dies with `up`; `down` removes what it had unpacked. The Go build dies too."""
+    """Debootstrap dies with `up`; `down` removes what it had unpacked. The Go build dies too."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with up(XDG_CACHE_HOME=str(tmp_path)) as coming:
         assert wait_until(lambda: list(cache.root().glob("building/base-*/debootstrap")), REACHED_WITHIN_S)

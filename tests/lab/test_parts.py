@@ -36,7 +36,7 @@ def test_an_unknown_lab_is_answered_with_the_known_ones() -> None:
 
 
 def test_mount_points_with_blanks_are_read_whole() -> None:
-    """mountinfo writes them in octal."""
+    """Mountinfo writes them in octal."""
     table = "36 35 98:0 /m /a\\040b rw - ext4 /dev/x rw\n37 36 0:5 / /a\\040b/c rw - tmpfs t rw\n"
     assert mounts.parse(table) == [Path("/a b"), Path("/a b/c")]
 
@@ -49,12 +49,14 @@ def test_resolvers_on_loopback_are_of_no_use_to_a_stand_in() -> None:
 
 @pytest.mark.lab
 def test_the_ruleset_is_one_that_nft_takes_again_and_again() -> None:
-    """nft itself checks it, without loading it."""
+    """Nft itself checks it, without loading it."""
     rules = network.ruleset(Instance.named("crash"))
     shell.run("nft", "--check", "-f", "-", stdin=rules + rules)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.96, "10.0 s"), (59.4, "59.4 s"), (72.4, "1 min 12 s")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (9.96, "10.0 s"), (59.4, "59.4 s"), (72.4, "1 min 12 s")]
+)
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     """Minutes only where there are any."""
     assert duration(seconds) == text
@@ -63,7 +65,11 @@ def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
 def test_progress_says_what_is_under_way_before_it_ends() -> None:
     """Minutes of silence look like a hang."""
     said = io.StringIO()
-    with Progress(Console(file=said), beat_s=0.01) as progress, progress.phase("toolchain"), progress.step("building it"):
+    with (
+        Progress(Console(file=said), beat_s=0.01) as progress,
+        progress.phase("toolchain"),
+        progress.step("building it"),
+    ):
         for _ in range(1000):
             if "… building it" in said.getvalue():
                 break

@@ -62,9 +62,7 @@ def test_an_identity_made_at_the_iam_server_is_known_to_the_s3_server(running: I
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_user_policy(UserName="somebody", PolicyName="mine", PolicyDocument=policy)
     made = iam.create_access_key(UserName="somebody")["AccessKey"]
-    own = client(
-        running, "s3", {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
-    )
+    own = client(running, "s3", {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]})
     assert own.get_object(Bucket=f"{BUCKET}-iam", Key="mine/x")["Body"].read() == b"x"
     with pytest.raises(ClientError, match="AccessDenied"):
         own.get_object(Bucket=f"{BUCKET}-iam", Key="other/x")
