@@ -101,7 +101,7 @@ def adopt(fleet: Fleet, name: str, options: AdoptOptions, *, ask: Ask, say: Say)
             "user": target.user,
             "controller_key": key.fingerprint,
             "host_key": host_key.fingerprint,
-            "kept_keys": _to_remember(seen["record"], plan),
+            "kept_keys": _to_remember(seen["record"], plan, _in_use(key)),
         }
         changed += door.call({"do": "record", "facts": facts})["changed"]
     absent = options.keys.drop - {entry.fingerprint for entry in existing}
@@ -187,19 +187,23 @@ def _remembering(words: KeyWords, record: dict[str, Any]) -> KeyWords:
     return replace(words, keep=words.keep | (frozenset(record.get("kept_keys", ())) - words.drop))
 
 
-def _to_remember(record: dict[str, Any], plan: KeyPlan) -> list[str]:
-    """Fingerprints kept now or before: a key that sshd does not read at the moment is not forgotten."""
+def _to_remember(record: dict[str, Any], plan: KeyPlan, in_use: frozenset[str]) -> list[str]:
+    """Fingerprints that the owner kept now or before: one that sshd does not read at the moment is not forgotten.
+
+    Not our own: when a controller is lost, the next one asks about the key of the last.
+    """
     kept = {*record.get("kept_keys", ()), *(entry.fingerprint for entry in plan.keep if entry.key)}
-    return sorted(kept - {entry.fingerprint for entry in plan.drop})
+    return sorted(kept - in_use - {entry.fingerprint for entry in plan.drop})
 
 
 def _decided(existing: list[ExistingKey], words: KeyWords, in_use: frozenset[str], ask: Ask) -> KeyPlan:
     """The plan with nothing left to ask."""
     plan = authorized_keys.decide_keys(existing, words, in_use)
-    answers = [(entry, ask(f"Keep {entry}?")) for entry in plan.ask]
+    once = {entry.fingerprint: entry for entry in plan.ask}  # the same key may stand in several files
+    kept = {fingerprint for fingerprint, entry in once.items() if ask(f"Keep {entry}?")}
     return KeyPlan(
-        keep=(*plan.keep, *(entry for entry, keep in answers if keep)),
-        drop=(*plan.drop, *(entry for entry, keep in answers if not keep)),
+        keep=(*plan.keep, *(entry for entry in plan.ask if entry.fingerprint in kept)),
+        drop=(*plan.drop, *(entry for entry in plan.ask if entry.fingerprint not in kept)),
     )
 
 
