@@ -5,6 +5,7 @@ What exists is left as it is; what is missing is made. `down` undoes it at any p
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,16 +62,27 @@ def up(
 
 
 def _tools(instance: Instance, progress: Progress) -> dict[str, Path]:
-    """Build what is missing and lay links where `make env` points to."""
+    """Build what is missing and lay it into the folder that `make env` puts on PATH."""
     with progress.phase("toolchain"):
         tools = toolchain.ensure(step=progress.step)
     folder = env.tools(instance)
     folder.mkdir(parents=True, exist_ok=True)
-    for program in {beside for tool in tools.values() for beside in tool.parent.iterdir() if toolchain.ours(tool)}:
-        link = folder / program.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(program)
+    for program in {beside for tool in tools.values() if toolchain.ours(tool) for beside in tool.parent.iterdir()}:
+        lay(program, folder / program.name)
     return tools
+
+
+def lay(program: Path, target: Path) -> None:
+    """A second name for the file: Pulumi looks for its language host beside where it really lies, past any symlink."""
+    if target.exists() and target.samefile(program):
+        return
+    fresh = target.with_name(f".{target.name}.new")
+    fresh.unlink(missing_ok=True)
+    try:
+        fresh.hardlink_to(program)
+    except OSError:  # the cache is on another file system
+        shutil.copy2(program, fresh)
+    fresh.replace(target)
 
 
 def _base(progress: Progress) -> None:
