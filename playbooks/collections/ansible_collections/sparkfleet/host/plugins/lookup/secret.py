@@ -36,7 +36,7 @@ from sparkfleet.secrets import resolve
 class LookupModule(LookupBase):
     """The lookup plugin."""
 
-    def run(self, terms, variables=None, **kwargs):  # noqa: ANN001, ANN003, ANN201, ARG002
+    def run(self, terms, variables=None, **kwargs):  # noqa: ARG002
         """Resolve each reference; a failure names the reference, never the value."""
         try:
             return [resolve(term) for term in terms]

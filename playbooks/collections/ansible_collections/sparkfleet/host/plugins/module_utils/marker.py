@@ -32,7 +32,7 @@ def save(marker):
     replace(PATH, json.dumps(marker, sort_keys=True).encode(), 0o600, 0, 0)
 
 
-def replace(path, content, mode, uid, gid, check=None):
+def replace(path, content, mode, uid, gid, check=None):  # noqa: PLR0913, PLR0917  (what a file has)
     """Write a file beside its place, let `check(temporary path)` refuse it by raising, then rename it into place.
 
     A reader sees the old file or the new one, also after a kill or a power cut at any point.

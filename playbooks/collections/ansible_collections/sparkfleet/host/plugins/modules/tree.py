@@ -54,7 +54,7 @@ import pwd
 import shlex
 import shutil
 import stat
-import time
+from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sparkfleet.host.plugins.module_utils import marker
@@ -65,6 +65,30 @@ REMOVED = "/var/lib/sparkfleet/removed"
 def content_of(entry):
     """The bytes of a file entry: `text`, or `base64` for what is not text."""
     return base64.b64decode(entry["base64"]) if "base64" in entry else entry["text"].encode()
+
+
+class UnknownOwnerError(Exception):
+    """A file's owner or group does not exist on this host."""
+
+
+def ids_of(entry):
+    """The numbers of a file's owner and group; raises UnknownOwnerError."""
+    try:
+        uid = pwd.getpwnam(entry["owner"]).pw_uid
+    except KeyError:
+        raise UnknownOwnerError("there is no user %s on this host" % entry["owner"]) from None
+    try:
+        return uid, grp.getgrnam(entry["group"]).gr_gid
+    except KeyError:
+        raise UnknownOwnerError("there is no group %s on this host" % entry["group"]) from None
+
+
+def make_folder(folder):
+    """Make a folder and those above it, 0755 whatever root's umask is: sshd reads keys as the person who logs in."""
+    if not os.path.isdir(folder):
+        make_folder(os.path.dirname(folder))
+        os.mkdir(folder)
+        os.chmod(folder, 0o755)  # noqa: S103
 
 
 def file_differs(path, entry, content, uid, gid):
@@ -92,7 +116,8 @@ def link_differs(path, target):
 def put_aside(path, stamp):
     """Move a file to the removed folder under its own path and a time: nothing of the owner's is lost."""
     aside = REMOVED + path + "." + stamp
-    os.makedirs(os.path.dirname(aside), mode=0o700, exist_ok=True)
+    make_folder(os.path.dirname(aside))
+    os.chmod(REMOVED, 0o700)  # what is in it was perhaps readable by nobody else
     shutil.move(path, aside)
 
 
@@ -108,41 +133,56 @@ def validator(module, command):
     return check if command else None
 
 
-def changes_of(tree, roles, remove):
+def changes_of(module, tree, roles, remove):
     """What differs, as (role, path, action) with an action that makes it equal."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")  # two runs of one second must not meet
     for path, entry in sorted(tree["files"].items()):
-        if entry["role"] not in roles:
-            continue
-        uid, gid = pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
-        content = content_of(entry)
-        if file_differs(path, entry, content, uid, gid):
-            yield entry["role"], path, ("file", entry, content, uid, gid)
+        if entry["role"] in roles:
+            content, (uid, gid) = content_of(entry), owner_of(module, path, entry)
+            if file_differs(path, entry, content, uid, gid):
+                yield entry["role"], path, ("file", entry, content, uid, gid)
     for path, entry in sorted(tree["links"].items()):
         if entry["role"] in roles and link_differs(path, entry["target"]):
             yield entry["role"], path, ("link", entry["target"])
-    for folder, entry in sorted(tree["exact"].items()):
-        if entry["role"] not in roles or not os.path.isdir(folder):
-            continue
-        for name in sorted(os.listdir(folder)):
-            if name not in entry["names"] and not name.startswith(".sparkfleet-"):
-                yield entry["role"], os.path.join(folder, name), ("aside", stamp)
+    extras = {path: role for path, role in extras_of(tree["exact"]) if role in roles}
+    for path, role in sorted(extras.items()):
+        yield role, path, ("aside", stamp)
     for path in remove:
-        folder = tree["exact"].get(os.path.dirname(path))
-        if os.path.lexists(path) and not (folder and folder["role"] in roles):  # else: it was an extra, just above
+        if os.path.lexists(path) and path not in extras:  # a person who left: their key file is both
             yield None, path, ("aside", stamp)
+
+
+def owner_of(module, path, entry):
+    """The numbers of a file's owner and group; fails the module, but for check mode, when they do not exist."""
+    try:
+        return ids_of(entry)
+    except UnknownOwnerError as error:
+        if not module.check_mode:
+            module.fail_json(msg="%s: %s" % (path, error))
+        return None, None  # the package that brings them is not installed yet
+
+
+def extras_of(exact):
+    """What lies in exact folders beside the described names, as (path, role)."""
+    for folder, entry in exact.items():
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if name not in entry["names"] and not name.startswith(".sparkfleet-"):
+                yield os.path.join(folder, name), entry["role"]
 
 
 def act(module, path, action):
     """Carry out one change."""
     if action[0] == "file":
         _kind, entry, content, uid, gid = action
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        make_folder(os.path.dirname(path))
         if os.path.isdir(path):
             module.fail_json(msg="%s: a directory stands where a file is described; look at it first" % path)
         marker.replace(path, content, entry["mode"], uid, gid, validator(module, entry["validate"]))
     elif action[0] == "link":
-        temporary = "%s.sparkfleet-%d" % (path, os.getpid())
+        make_folder(os.path.dirname(path))
+        temporary = os.path.join(os.path.dirname(path), ".sparkfleet-" + os.path.basename(path))
+        if os.path.lexists(temporary):  # a killed run left it
+            os.unlink(temporary)
         os.symlink(action[1], temporary)
         os.rename(temporary, path)
     else:
@@ -176,7 +216,7 @@ def main():
         marks.update(dict.fromkeys(roles, marker.PENDING))
         marker.save(dict(state, roles=marks))
         sweep(tree)
-    changes = list(changes_of(tree, roles, module.params["remove"]))
+    changes = list(changes_of(module, tree, roles, module.params["remove"]))
     if not module.check_mode:
         for _role, path, action in changes:
             act(module, path, action)
