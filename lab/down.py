@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from lab import cache, mounts, network, record
+from lab import cache, mounts, network, record, stack
 from lab.instance import BRIDGE, CHECKOUT, OCTETS, TABLE, Instance
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def down(name: str) -> None:
     record.stop(instance, COMING_UP)  # first: it would go on making what is removed below
     record.stop(instance, *record.labels(instance))
     mounts.unmount(instance.folder)
+    stack.discard(instance)
     record.remove(instance)
     network.down(instance, last=not record.instances())
     shutil.rmtree(instance.folder, ignore_errors=True)

@@ -35,15 +35,29 @@ def file(instance: Instance, stack: str) -> Path:
 def write(instance: Instance, sparks: int) -> str:
     """Make sure that the description exists; returns the stack's name.
 
-    A written file is left as it is when it was made before: somebody may be trying something in it.
+    One that is there is left as it is: somebody may be trying something in it.
     """
     stack = name(instance, sparks)
-    target = file(instance, stack)
-    if not target.exists():
-        pattern = yaml.safe_load((instance.root / PATTERN).read_text())
-        made = yaml.safe_dump(describe(pattern, instance, sparks), sort_keys=False, allow_unicode=True, width=110)
-        target.write_text(f"# Written by `python -m lab up` from {PATTERN}; yours to edit, removed by nobody.\n{made}")
+    if not file(instance, stack).exists():
+        file(instance, stack).write_text(text(instance, sparks))
     return stack
+
+
+def text(instance: Instance, sparks: int) -> str:
+    """What is written: the description as YAML."""
+    made = describe(yaml.safe_load((instance.root / PATTERN).read_text()), instance, sparks)
+    shown = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
+    return f"# Written by `python -m lab up` from {PATTERN}. `down` removes it unless you edited it.\n{shown}"
+
+
+def discard(instance: Instance) -> None:
+    """Remove the description that `write` made for this lab, if nobody edited it."""
+    if not chosen(instance).exists() or not (instance.root / PATTERN).exists():
+        return
+    stack, count = choose(instance, None)
+    written = file(instance, stack)
+    if written.name != PATTERN and written.exists() and written.read_text() == text(instance, count):
+        written.unlink()
 
 
 def describe(pattern: dict[str, Any], instance: Instance, sparks: int) -> dict[str, Any]:

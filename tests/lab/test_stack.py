@@ -61,6 +61,21 @@ def test_a_written_description_is_left_as_somebody_edited_it(tmp_path: Path) -> 
     assert file.read_text().endswith("# mine\n")
 
 
+@pytest.mark.parametrize("edited", [False, True])
+def test_the_end_of_a_lab_takes_its_description_along_unless_it_was_edited(tmp_path: Path, *, edited: bool) -> None:
+    """A stale one would describe the next lab; an edited one is somebody's work."""
+    instance = Instance("lab", 0, tmp_path)
+    (tmp_path / stack.PATTERN).write_text((CHECKOUT / stack.PATTERN).read_text())
+    stack.choose(instance, 2)
+    stack.write(instance, 2)
+    made = stack.file(instance, "lab2")
+    if edited:
+        made.write_text(made.read_text() + "# mine\n")
+    stack.discard(instance)
+    assert made.exists() is edited
+    assert (tmp_path / stack.PATTERN).exists()
+
+
 def test_a_lab_keeps_the_stack_it_was_made_from(tmp_path: Path) -> None:
     """Without a number it is the same again; another number would be a second stack over the same buckets."""
     instance = Instance("lab", 0, tmp_path)
