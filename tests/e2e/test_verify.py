@@ -80,7 +80,8 @@ FAULTS = [
     ),
     Fault(
         "a service on every address",
-        "systemd-run --quiet --unit=stray python3 -m http.server 8000; until ss -lntH | grep -q :8000; do sleep 0.1; done",
+        "systemd-run --quiet --unit=stray python3 -m http.server 8000; "
+        "until ss -lntH | grep -q :8000; do sleep 0.1; done",
         "systemctl stop stray",
         "ACCESS-18",
         "0.0.0.0:8000 (python3)",

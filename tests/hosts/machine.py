@@ -7,6 +7,7 @@ automation user has sudo.
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import time
@@ -55,10 +56,16 @@ class Machine:
     def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str) -> None:
         self.name, self.wanted = name, wanted
         self._host, self._ssh_config = connection, ssh_config
+        self._lost = ""
 
     def says(self, command: str, *arguments: str) -> str:
         """What a shell command prints; its failure is the check's failure. %s in it are quoted arguments."""
-        done = self._host.run(command, *arguments)
+        assert not self._lost, self._lost
+        try:
+            done = self._host.run(command, *arguments)
+        except RuntimeError as error:  # how testinfra tells that ssh itself failed; do not wait once a check for it
+            self._lost = f"{self.name} stopped answering: {str(error.args[0].stderr).strip()[-200:]}"
+            raise AssertionError(self._lost) from error
         assert done.rc == 0, f"`{command.splitlines()[0][:80]}` ended with {done.rc}: {done.stderr.strip()[:300]}"
         return str(done.stdout)
 
@@ -79,13 +86,14 @@ class Machine:
     @cached_property
     def offered_methods(self) -> dict[str, str]:
         """Which ways to log in sshd offers to somebody who shows nothing, by user name; asked from the controller."""
+        options = ["-F", self._ssh_config, "-o", "PreferredAuthentications=none", "-o", "ControlPath=none"]
         found = {}
         for user in ("root", self.wanted["automation_user"]):
-            command = ["ssh", "-F", self._ssh_config, "-o", "PreferredAuthentications=none", "-o", "ControlPath=none"]
-            done = subprocess.run(
-                [*command, "-l", user, self.name, "true"], capture_output=True, text=True, check=False
-            )
-            found[user] = done.stderr.strip().rpartition("Permission denied (")[2].removesuffix(").")
+            command = ["ssh", *options, "-l", user, self.name, "true"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            refusal = re.search(r"Permission denied \((.*)\)", done.stderr)
+            no_answer = f"no answer: {done.stderr.strip()}" if done.returncode else "a shell, without asking"
+            found[user] = refusal[1] if refusal else no_answer
         return found
 
     @cached_property

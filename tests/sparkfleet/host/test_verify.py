@@ -84,12 +84,12 @@ def small_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run_small(fleet: Fleet, junit: Path | None = None, **waivers: Any) -> tuple[dict[str, Verdict], list[str]]:
+def run_small(
+    fleet: Fleet, junit: Path | None = None, address: str = "192.0.2.1", **waivers: Any
+) -> tuple[dict[str, Verdict], list[str]]:
     """The verdicts of the small pack by id, and the ids that it knows."""
-    hosts = {
-        "spark-02": {"roles": ["base"], "address": "192.0.2.1", "sysctls": {"a": "1", "b": "1"}, "waivers": waivers}
-    }
-    report = verifying._run_pack(fleet, hosts, junit)
+    wanted = {"roles": ["base"], "address": address, "sysctls": {"a": "1", "b": "1"}, "waivers": waivers}
+    report = verifying._run_pack(fleet, {"spark-02": wanted}, junit)
     return {v.id: v for v in verifying.parse(report)}, report["known"]
 
 
@@ -141,6 +141,20 @@ def test_an_expired_waiver_fails_and_says_so(fleet: Fleet) -> None:
     found, _ = run_small(fleet, **{"BASE-02": waiver(expired=True)})
     assert found["BASE-02"].outcome == "failed"
     assert "its waiver expired on 2027-01-01" in found["BASE-02"].detail
+
+
+def test_a_host_that_falls_silent_is_named_by_every_check(fleet: Fleet, small_pack: Path) -> None:
+    """Once ssh fails, each check that needs the host says so, and the host is not waited for again."""
+    (small_pack / "base" / "test_small.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.control(id='BASE-01', severity='low')\n"
+        "def test_one(machine):\n    machine.says('true')\n"
+        "@pytest.mark.control(id='BASE-02', severity='low')\n"
+        "def test_two(machine):\n    machine._host = None\n    machine.says('true')\n"
+    )
+    found, _ = run_small(fleet, address="127.0.0.1")  # nothing there has the pinned key of spark-02
+    assert {v.outcome for v in found.values()} == {"failed"}
+    assert all("spark-02 stopped answering: " in v.detail for v in found.values())
 
 
 def test_a_pack_that_cannot_run_is_an_error(fleet: Fleet, small_pack: Path) -> None:
