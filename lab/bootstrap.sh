@@ -8,6 +8,9 @@ set -eu
 cd "$(dirname "$0")/.."
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/sparkfleet"
 
+partial=""
+trap '[ -z "$partial" ] || rm -rf "$partial"' EXIT
+
 say() { echo "  · $*" >&2; }
 stop() { printf 'bootstrap: %s\n  Next: %s\n' "$1" "$2" >&2; exit 1; }
 digest() { sha256sum "$@" | sha256sum | cut -c1-12; }

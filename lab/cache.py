@@ -13,8 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.progress import silent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from lab.progress import Step
 
 
 def root() -> Path:
@@ -40,33 +44,20 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def try_lock(name: str) -> Iterator[bool]:
-    """Whether the build of `name` is nobody's at this moment; if so it is ours until the end of the block."""
-    with _lock_file(name).open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def _lock_file(name: str) -> Path:
-    file = root() / "locks" / f"{name}.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
-
-
-def once(name: str, build: Callable[[Path], None]) -> Path:
+def once(name: str, build: Callable[[Path], None], step: Step = silent) -> Path:
     """Return the cache folder `name`, calling `build(empty_folder)` first when it is not there yet."""
     final = root() / name
     if final.is_dir():
         return final
-    with locked(_lock_file(name)):
-        if final.is_dir():  # another process built it while we waited
+    with _lock(name).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step(f"waiting for another process that builds {name}"):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        if final.is_dir():  # the other one built it
             return final
-        partial = root() / "building" / name
+        partial = _partial(name)
         if partial.exists():
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
@@ -74,3 +65,32 @@ def once(name: str, build: Callable[[Path], None]) -> Path:
         final.parent.mkdir(parents=True, exist_ok=True)
         partial.rename(final)
     return final
+
+
+def tidy() -> None:
+    """Remove what killed builds left behind; what is being built at this moment is locked and stays."""
+    for lock in (root() / "locks").glob("*.lock"):
+        partial = root() / "building" / lock.stem
+        if not partial.exists():
+            continue
+        with lock.open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _lock(name: str) -> Path:
+    file = root() / "locks" / f"{_flat(name)}.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
+def _partial(name: str) -> Path:
+    return root() / "building" / _flat(name)
+
+
+def _flat(name: str) -> str:
+    """One folder holds all locks and one all partial builds, so that `tidy` can match them."""
+    return name.replace("/", "--")

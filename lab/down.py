@@ -37,7 +37,7 @@ def down(name: str) -> None:
     network.down(instance, last=not record.instances())
     shutil.rmtree(instance.folder, ignore_errors=True)
     _tidy(instance.folder.parent)
-    _tidy_building()
+    cache.tidy()
 
 
 def _as_made(name: str) -> Instance:
@@ -50,12 +50,3 @@ def _tidy(folder: Path) -> None:
     """Remove the folder of all labs with the last lab in it."""
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-
-
-def _tidy_building() -> None:
-    """Remove half-built trees of a killed `up`; one that is being built right now is locked and stays."""
-    building = cache.root() / "building"
-    for partial in building.iterdir() if building.is_dir() else ():
-        with cache.try_lock(partial.name) as free:
-            if free:
-                shutil.rmtree(partial, ignore_errors=True)

@@ -73,13 +73,14 @@ class Progress:
     def step(self, text: str) -> Iterator[None]:
         """Something that takes a moment."""
         self._active[text] = begin = time.monotonic()
+        mark = "[red]✗[/red]"
         try:
             yield
-            self.console.print(
-                f"  [green]✓[/green] {text}  [dim]{duration(time.monotonic() - begin)}[/dim]", soft_wrap=True
-            )
+            mark = "[green]✓[/green]"
         finally:
             del self._active[text]
+            # At once: the error itself may have to wait for a build in another thread.
+            self.console.print(f"  {mark} {text}  [dim]{duration(time.monotonic() - begin)}[/dim]", soft_wrap=True)
 
     def table(self) -> Table:
         """The phases and their times."""

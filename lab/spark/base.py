@@ -52,7 +52,7 @@ def ensure(step: Step = silent) -> Path:
                 inside(tree, *words, log=log)
         _forget_identity(tree)
 
-    return cache.once(f"base-{key}", build)
+    return cache.once(f"base-{key}", build, step)
 
 
 def codename() -> str:

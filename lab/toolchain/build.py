@@ -119,7 +119,7 @@ def _built(name: str, compiler: Path, compiler_version: str, step: Step) -> Path
                 shutil.copyfile(sdk / script, out / Path(script).name)
                 (out / Path(script).name).chmod(0o755)
 
-    return cache.once(f"tools/{name}-{key}", build) / name
+    return cache.once(f"tools/{name}-{key}", build, step) / name
 
 
 def _pulumi_sdk(compiler: Path) -> Path:

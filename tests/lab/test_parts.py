@@ -101,6 +101,26 @@ def test_a_folder_is_built_once_and_a_failed_build_leaves_none(tmp_path: Path, m
     assert len(built) == 1
 
 
+def test_what_a_killed_build_left_is_tidied_and_a_running_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock tells them apart: a dead process holds none."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    building = cache.root() / "building"
+
+    def build(folder: Path) -> None:
+        (folder / "part").touch()
+        cache.tidy()
+        assert (folder / "part").exists()
+        raise LabError("killed")
+
+    with pytest.raises(LabError):
+        cache.once("tools/thing", build)
+    assert list(building.iterdir())
+    cache.tidy()
+    assert list(building.iterdir()) == []
+
+
 def test_two_processes_that_need_the_same_folder_build_it_once(tmp_path: Path) -> None:
     """The second waits for the first."""
     code = (
