@@ -53,3 +53,5 @@ lint: ready
 	@ruff format --check
 	@mypy
 	@lint-imports
+	@ansible-lint -q
+	@yamllint --strict .
