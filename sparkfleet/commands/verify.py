@@ -28,7 +28,9 @@ SEVERITIES = {"high": "bold", "medium": "", "low": "dim"}
 @click.command()
 @click.argument("hosts", nargs=-1)
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML, for CI.")
-@click.option("--json", "json_file", metavar="FILE|-", help='Write JSON to this file; "-": to stdout, without the table.')
+@click.option(
+    "--json", "json_file", metavar="FILE|-", help='Write JSON to this file; "-": to stdout, without the table.'
+)
 @click.pass_obj
 def verify(project: Project, hosts: tuple[str, ...], junit: Path | None, json_file: str | None) -> None:
     """Run the compliance pack on HOSTS (default: all): what they really do against what is described.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PROMETHEUS, ALERTMANAGER = "http://127.0.0.1:9090", "http://127.0.0.1:9093"
 UNITS = {PROMETHEUS: "prometheus.service", ALERTMANAGER: "prometheus-alertmanager.service"}
 PORTS = (9090, 9093)
+READY_S = 60.0  # a restarted Prometheus reads its write-ahead log first
 DISCOVERY_S = 10.0  # Prometheus takes up new targets and Alertmanagers every 5 s
 
 
@@ -35,7 +36,7 @@ def test_prometheus_and_alertmanager_are_ready(machine: Machine) -> None:
         answers = machine.fetch(*(f"{url}/-/ready" for url in UNITS))
         return [f"{url}: {text.strip()}" for url, text in answers.items() if text.startswith(("no answer", "HTTP"))]
 
-    patience_s = DISCOVERY_S if all(machine.runs(unit) for unit in UNITS.values()) else 0
+    patience_s = READY_S if all(machine.runs(unit) for unit in UNITS.values()) else 0
     silent = eventually(complaints, patience_s)
     shown = "\n".join(machine.journal(unit, 3) for url, unit in UNITS.items() if any(url in s for s in silent))
     assert not silent, f"{'; '.join(silent)}\n{shown}"
