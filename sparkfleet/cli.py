@@ -50,7 +50,7 @@ class Project:
         unknown = [f"{name}: no such host (hosts here: {', '.join(known)})" for name in named if name not in known]
         if unknown:
             raise errors.ConfigError(unknown)
-        return list(named) or list(known)
+        return list(dict.fromkeys(named)) or list(known)
 
 
 class Late(click.Group):
