@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import cache, down, mounts, network, record
+from lab import cache, down, env, mounts, network, record
 from lab.instance import CHECKOUT, Instance
 
 if TYPE_CHECKING:
@@ -128,6 +129,17 @@ def test_the_lab_of_another_checkout_is_removed_too(tmp_path: Path) -> None:
     assert pid
     assert record.start_time(pid) is None
     assert not (tmp_path / ".lab").exists()
+    assert left() == []
+
+
+def test_a_program_of_the_lab_that_nobody_recorded_is_stopped() -> None:
+    """As Pulumi's language host, whose engine was killed; and as a `pulumi up` that somebody left running."""
+    tools = env.tools(INSTANCE)
+    tools.mkdir(parents=True)
+    shutil.copy("/bin/sleep", tools / "pulumi")
+    with subprocess.Popen([tools / "pulumi", "600"]) as running:
+        down.down(INSTANCE.name)
+        assert running.wait(GONE_WITHIN_S) == -signal.SIGKILL
     assert left() == []
 
 
