@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import json
+import re
 import types
 import typing
 from collections.abc import Hashable
@@ -93,6 +94,14 @@ class _StrictLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+# Pulumi reads the same file by YAML 1.2, where `no` is a word, and makes dates text; PyYAML alone sees False and dates.
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, words) for tag, words in rules if tag.rpartition(":")[2] not in {"bool", "timestamp"}]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|True|TRUE|false|False|FALSE"), [*"tTfF"])
 
 
 def _decoded(text: str) -> Any:

@@ -58,6 +58,11 @@ def _reference(value: Any) -> Any:
     return value
 
 
+def _day(value: Any) -> Any:
+    """Pulumi's engine hands a YAML date over as Go prints times: `2027-01-31 00:00:00 +0000 UTC`."""
+    return value.removesuffix(" 00:00:00 +0000 UTC") if isinstance(value, str) else value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Duration = Annotated[
     str, _matches(re.compile(r"[1-9][0-9]*(ms|s|m|h|d|w|y)"), 'a Prometheus duration such as "15s" or "30d"')
@@ -209,7 +214,9 @@ class Waiver(Described):
     """A check of the compliance pack that may fail for a while: why, until when, and where."""
 
     reason: str = Field(min_length=10)
-    until: dt.date = Field(description="the first day on which the check counts again")
+    until: Annotated[dt.date, BeforeValidator(_day)] = Field(
+        description="the first day on which the check counts again"
+    )
     hosts: list[HostName] = Field(default_factory=list, description="empty: every host")
 
 
