@@ -222,6 +222,37 @@ def test_the_file_and_the_engine_give_the_same_fleet(tmp_path: Path) -> None:
     assert config.load("x", tmp_path) == config.from_engine(as_engine(sound()), tmp_path)
 
 
+# What pulumi 3.259.0 handed to a program for WRITTEN (printed from PULUMI_CONFIG): YAML 1.2, dates as Go prints them.
+WRITTEN = """\
+config:
+  sparkfleet:fleet: office
+  sparkfleet:hosts: {spark-01: {addresses: [192.0.2.1], port: 0026}}
+  sparkfleet:base: {driver_branch: "580", automatic_security_updates: false}
+  sparkfleet:exporter: {interval_s: 1.0}
+  sparkfleet:access: {tcp_forwarding: no, users: {alice: {sudo: yes}, bob: {sudo: true}}}
+  sparkfleet:waivers: {A-1: {reason: until it is mended, until: 2027-01-31}}
+"""
+HANDED_OVER = {
+    "sparkfleet:access": '{"tcp_forwarding":"no","users":{"alice":{"sudo":"yes"},"bob":{"sudo":true}}}',
+    "sparkfleet:base": '{"automatic_security_updates":false,"driver_branch":"580"}',
+    "sparkfleet:exporter": '{"interval_s":1}',
+    "sparkfleet:fleet": "office",
+    "sparkfleet:hosts": '{"spark-01":{"addresses":["192.0.2.1"],"port":22}}',
+    "sparkfleet:waivers": '{"A-1":{"reason":"until it is mended","until":"2027-01-31 00:00:00 +0000 UTC"}}',
+}
+
+
+def test_pulumi_and_spark_read_the_same_out_of_the_same_words(tmp_path: Path) -> None:
+    """Words that YAML's versions read differently (no, yes, dates, octal numbers) mean the same on both routes."""
+    write(tmp_path, WRITTEN)
+
+    fleet = config.load("x", tmp_path)
+
+    assert fleet == config.from_engine(HANDED_OVER, tmp_path)
+    assert fleet.access.tcp_forwarding == "no"
+    assert fleet.waivers["A-1"].until == dt.date(2027, 1, 31)
+
+
 def test_the_engine_may_hand_over_keys_of_others(tmp_path: Path) -> None:
     """Configuration of other packages is none of ours."""
     fleet = config.from_engine({**as_engine(sound()), "aws:region": "eu-central-1"}, tmp_path)
