@@ -391,7 +391,7 @@ def starts_with_its_path(fault: str, raw: dict[str, Any]) -> bool:
     return fault.startswith(top) and bool(fault.partition(": ")[2])
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PLACES), anything)
 @example(("cloud", "provider"), ["aws"])
 @example(("controller", "user"), {})
@@ -403,7 +403,7 @@ def test_a_damaged_description_is_a_fleet_or_faults(place: tuple[Any, ...], valu
     assert all(starts_with_its_path(fault, raw) for fault in faults_or_none(raw))
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(list(Fleet.model_fields)) | st.text(max_size=8), anything))
 def test_arbitrary_nested_data_is_never_a_traceback(raw: dict[str, Any]) -> None:
     """A mapping of anything is a fleet or a ConfigError; nothing else is ever raised."""

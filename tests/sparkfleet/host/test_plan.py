@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sparkfleet.host.sources import Sources
     from sparkfleet.model import Fleet
 
-REUSED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+REUSED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 OTHER_KEYS = st.sampled_from(["file:/etc/old", "link:/etc/older", "unit:old.service", "secret:/etc/sparkfleet/old"])
 VALUES = st.sampled_from(["0123456789abcdef 0644 root:root", "not a plain file", PENDING, "disabled", "no sudo"])
 
