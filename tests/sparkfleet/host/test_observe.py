@@ -63,7 +63,10 @@ def test_the_script_has_its_one_place_for_the_question() -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("sh", "-c", "cat >/dev/null; echo 'sudo: a password is required' >&2; exit 1"), "a password is required"),
+        (
+            ("sh", "-c", "cat >/dev/null; echo 'sudo: a password is required' >&2; exit 1"),
+            "sudo: a password is required",
+        ),
         (("sh", "-c", "cat >/dev/null; exit 127"), "it said nothing"),
     ],
 )
