@@ -27,6 +27,12 @@ options:
     type: list
     elements: str
     default: []
+  managed:
+    description:
+      - What is described for the host, as M(sparkfleet.host.marker) will record it. Noted before the first change, next
+        to what was recorded before, so that nothing which an interrupted apply has shipped is ever forgotten.
+    type: dict
+    default: {}
 author: sparkfleet
 """
 EXAMPLES = """
@@ -205,6 +211,7 @@ def main():
             "tree": {"type": "str", "required": True, "no_log": True},
             "roles": {"type": "list", "elements": "str", "required": True},
             "remove": {"type": "list", "elements": "str", "default": []},
+            "managed": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -214,7 +221,8 @@ def main():
     if not module.check_mode:
         marks = dict(state.get("roles", {}))
         marks.update(dict.fromkeys(roles, marker.PENDING))
-        marker.save(dict(state, roles=marks))
+        managed = dict(state.get("managed", {}), **module.params["managed"])
+        marker.save(dict(state, roles=marks, managed=managed))
         sweep(tree)
     changes = list(changes_of(module, tree, roles, module.params["remove"]))
     if not module.check_mode:
