@@ -245,6 +245,16 @@ def test_a_role_is_pending_from_its_first_change_until_the_marker(machine: Machi
     assert machine.marker() == {"roles": {"base": "d1"}, "managed": {"file:/x": "v"}, "secrets": {}}
 
 
+def test_what_an_interrupted_apply_shipped_is_not_forgotten(machine: Machine, tree: Tree) -> None:
+    """A file that was shipped before the kill and is described no more is known as ours, and can be taken away."""
+    machine.run("marker", roles={"base": "d1"}, managed={"file:/before": "v"})
+    path = tree.file("x.conf")
+
+    machine.run("tree", tree=tree.text(), roles=["base"], managed={f"file:{path}": "v"})  # and killed here
+
+    assert machine.marker()["managed"] == {"file:/before": "v", f"file:{path}": "v"}
+
+
 def test_an_interrupted_role_counts_as_touched(machine: Machine, tree: Tree) -> None:
     """The files are right after a kill between tree and marker, yet the service has not read them: it is restarted."""
     tree.file("x.conf")
