@@ -32,7 +32,8 @@ def program() -> None:
     cloud = provide(fleet)
     for name, host in wanted.items():
         identity = cloud.identities.get(name)
-        SparkHost(fleet, host, pulumi.ResourceOptions(depends_on=[identity] if identity else []))
+        opts = pulumi.ResourceOptions(depends_on=[identity] if identity else [])
+        SparkHost(fleet, host, cloud.key_ids.get(name), opts)
     pulumi.export("fleet", fleet.fleet)
     pulumi.export("hosts", {name: host.addresses for name, host in fleet.hosts.items()})
     pulumi.export("buckets", dict(cloud.buckets))

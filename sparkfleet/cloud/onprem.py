@@ -103,17 +103,9 @@ class IdentityProvider(ResourceProvider):
         """Compare every input; another user is another identity, another generation is a new key."""
         return _diff(olds, news, IDENTITY_INPUTS, replaces="user")
 
-    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Set the policy, and make a new key where the generation or a lost key asks for one."""
-        made = self._converge(news)
-        if made["access_key_id"] != olds["access_key_id"] and made["generation"] == olds["generation"]:
-            # A host is told of a new key by its generation alone: what was remade behind it must be said.
-            print(
-                f"the key of {made['user']} was lost and made anew, and the host still has the lost one; "
-                "raise the host's number under cloud.generations to bring a new one to it",
-                flush=True,
-            )
-        return UpdateResult(made)
+        return UpdateResult(self._converge(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Say which policies the user really has and what became of its key."""

@@ -20,6 +20,9 @@ class CloudResources:
     identities: Mapping[str, Resource] = field(default_factory=dict)
     """Host name → the resource that must exist before the host can be given its access to the store."""
 
+    key_ids: Mapping[str, Output[str]] = field(default_factory=dict)
+    """Host name → the id of the object-store key that the controller will hold for it; unknown until it is made."""
+
     buckets: Mapping[str, Output[str]] = field(default_factory=dict)
     """"datasets" and "models" → the bucket's name."""
 
@@ -33,6 +36,7 @@ def provide(fleet: Fleet) -> CloudResources:
         store = Store(fleet, fleet.cloud.onprem)
         return CloudResources(
             identities=store.identities,
+            key_ids={name: identity.access_key_id for name, identity in store.identities.items()},
             buckets={purpose: bucket.bucket for purpose, bucket in store.buckets.items()},
         )
     if fleet.cloud.provider == "aws" and fleet.cloud.aws:

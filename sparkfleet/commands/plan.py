@@ -60,7 +60,7 @@ def _show(found: list[Finding]) -> None:
         verdict = f"[yellow]{len(host.changes)} to change[/]" if host.changes else "[green]as described[/]"
         console.print(f"[bold]{host.host}[/]  {verdict}")
         for role, changes in groupby(host.changes, key=lambda change: change.role):
-            console.print(f"  {role or 'no longer described'}", style="bold")
+            console.print(f"  {role}", style="bold")
             for change in changes:
                 _show_change(console, change)
         for check in host.checks:

@@ -5,7 +5,7 @@ Pure. The flat map is what the plan compares, what Pulumi records and what peopl
     "link:/etc/y"      "/its/target"                             "unit:x.service"     "enabled,active" or "enabled"
     "listing:/etc/z"   "the only names in it"                    "sysctl:a.b"         "1"
     "user:alice"       "sudo" or "no sudo"                       "role:access"        "<digest of the role's files>"
-    "secret:/etc/s"    "<reference> generation <n>": never the secret, never its digest
+    "secret:/etc/s"    "<name> key <id of the key>": never the secret, never its digest
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, TemplateError
 
 from sparkfleet.errors import SparkfleetError
-from sparkfleet.host.roles import PARTS, Parts, exporters, monitors
+from sparkfleet.host.roles import PARTS, Parts, Secret, exporters, monitors
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Desired:
     files: dict[str, File]
     parts: dict[Role, Parts]
     role_digests: dict[Role, str]
+    secret_versions: dict[str, str]
     settings: dict[str, str] = field(init=False)
     _role_of: dict[str, Role] = field(init=False)
 
@@ -83,6 +84,10 @@ class Desired:
         file = self.files.get(key.removeprefix("file:"))
         return key.startswith("file:") and file is not None and file.disruptive
 
+    def secret_setting(self, secret: Secret) -> str:
+        """What stands for a secret: its name and the id of the key that the controller holds."""
+        return secret_setting(secret, self.secret_versions.get(secret.name, "not made yet"))
+
     def _items(self) -> Iterator[tuple[str, str, Role]]:
         for path, file in self.files.items():
             yield f"file:{path}", file.setting, file.role
@@ -93,7 +98,7 @@ class Desired:
                 ("sysctl", parts.sysctls),
                 ("user", parts.users),
                 ("link", parts.links),
-                ("secret", parts.secrets),
+                ("secret", {path: self.secret_setting(secret) for path, secret in parts.secrets.items()}),
                 ("listing", {folder: self._listing(folder) for folder in parts.exact}),
             ):
                 for name, value in values.items():
@@ -103,6 +108,11 @@ class Desired:
     def _listing(self, folder: str) -> str:
         inside = (path.removeprefix(f"{folder}/") for path in self.files if path.startswith(f"{folder}/"))
         return " ".join(sorted(name for name in inside if "/" not in name))
+
+
+def secret_setting(secret: Secret, version: str) -> str:
+    """The setting's value; a template of `version`, so that Pulumi can fill in a key that is not made yet."""
+    return f"{secret.name} key {version}"
 
 
 def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
@@ -129,7 +139,7 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
     if Role.EXPORTER in parts:
         files[EXPORTER_PATH] = File(sources.exporter, Role.EXPORTER)
     digests = {role: sources.role_digests[role] for role in parts}
-    return Desired(name, host.all_roles, dict(sorted(files.items())), parts, digests)
+    return Desired(name, host.all_roles, dict(sorted(files.items())), parts, digests, dict(sources.secret_versions))
 
 
 def _authorized_keys(fleet: Fleet, sources: Sources) -> dict[str, list[str]]:

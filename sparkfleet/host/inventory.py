@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 # What sparkfleet takes away again when it is no longer described. Packages and kernel settings stay.
-MANAGED = ("file:", "link:", "unit:", "secret:")
+MANAGED = ("file:", "link:", "unit:", "secret:", "user:")
 
 
 def tree(desired: Desired) -> str:
@@ -65,7 +65,7 @@ def variables(desired: Desired, changes: Sequence[Change] | None) -> dict[str, A
             if key.startswith(prefix) and (key in named or (whole_role and desired.role_of(key) in roles))
         }
 
-    shipped = of("secret")
+    references = {path: s.reference for parts in desired.parts.values() for path, s in parts.secrets.items()}
     return {
         "sparkfleet_roles": [str(role) for role in roles],
         "sparkfleet_packages": sorted(of("package")),
@@ -73,9 +73,8 @@ def variables(desired: Desired, changes: Sequence[Change] | None) -> dict[str, A
         "sparkfleet_users": of("user"),
         "sparkfleet_remove": [k.partition(":")[2] for k in gone if k.startswith(("file:", "link:", "secret:"))],
         "sparkfleet_stop": [k.partition(":")[2] for k in gone if k.startswith("unit:")],
-        "sparkfleet_secrets": {
-            path: {"reference": setting.rpartition(" generation ")[0]} for path, setting in shipped.items()
-        },
+        "sparkfleet_users_gone": [k.partition(":")[2] for k in gone if k.startswith("user:")],
+        "sparkfleet_secrets": {path: {"reference": references[path]} for path in of("secret")},
         "sparkfleet_secret_settings": {
             key.removeprefix("secret:"): value for key, value in desired.settings.items() if key.startswith("secret:")
         },

@@ -8,23 +8,24 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from sparkfleet.model import Role
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sparkfleet.host.desired import Desired
-    from sparkfleet.model import Role
 
 PENDING = "pending"  # what a role's marker says while, or after, an apply did not reach its end
 
 
 @dataclass(frozen=True)
 class Change:
-    """One setting that differs. `before` None: not there yet; `after` None: no longer described."""
+    """One setting that differs, and its role. `before` None: not there yet; `after` None: to be taken away."""
 
     key: str
     before: str | None
     after: str | None
-    role: Role | None
+    role: Role
     disruptive: bool
     reason: str
 
@@ -42,19 +43,21 @@ def plan(observed: Mapping[str, str], desired: Desired) -> list[Change]:
     for key in sorted({*observed, *desired.settings}):
         before, after = observed.get(key), desired.settings.get(key)
         if before != after:
-            changes.append(
-                Change(key, before, after, desired.role_of(key), desired.disruptive(key), _reason(key, before, after))
-            )
-    order = {role: place for place, role in enumerate(desired.roles)}
-    return sorted(changes, key=lambda c: (order[c.role] if c.role else len(order), c.key))
+            role = desired.role_of(key) or _role_of_the_gone(key)
+            changes.append(Change(key, before, after, role, desired.disruptive(key), _reason(key, before, after)))
+    order = list(Role)
+    return sorted(changes, key=lambda change: (order.index(change.role), change.key))
 
 
 def roles_of(changes: Iterable[Change]) -> list[Role]:
     """The roles that have to run for these changes, each once, in order of application."""
-    from sparkfleet.model import ALWAYS, Role
-
-    named = {change.role or ALWAYS[0] for change in changes}  # what is no longer described is removed with base
+    named = {change.role for change in changes}
     return [role for role in Role if role in named]
+
+
+def _role_of_the_gone(key: str) -> Role:
+    """Who takes away what is no longer described: the role that once shipped it may have left the host."""
+    return Role.ACCESS if key.startswith("user:") else Role.BASE
 
 
 def _reason(key: str, before: str | None, after: str | None) -> str:
@@ -71,5 +74,5 @@ def _reason(key: str, before: str | None, after: str | None) -> str:
     return {
         "file": "content differs",
         "listing": "holds other files than described",
-        "secret": "another generation is wanted, or the file was touched",
+        "secret": "the host's key is another one, or the file was touched",
     }.get(kind, "differs")

@@ -28,6 +28,14 @@ SYSCTLS = {
 
 
 @dataclass(frozen=True)
+class Secret:
+    """A secret file of a host: where the controller finds it, and under which name its version is known."""
+
+    reference: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Parts:
     """What a role wants. `exact`: directories in which nothing else may lie; `raw`: project files, copied."""
 
@@ -38,7 +46,7 @@ class Parts:
     links: dict[str, str] = field(default_factory=dict)
     exact: tuple[str, ...] = ()
     raw: dict[str, str] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)
 
 
 def base(fleet: Fleet, name: str) -> Parts:
@@ -47,7 +55,7 @@ def base(fleet: Fleet, name: str) -> Parts:
     secrets = {}
     if fleet.cloud.provider == "onprem":
         store_key = fleet.controller.secrets / "s3" / f"{name}.json"
-        secrets["/etc/sparkfleet/s3.json"] = f"file:{store_key} generation {fleet.generation(name)}"
+        secrets["/etc/sparkfleet/s3.json"] = Secret(f"file:{store_key}", f"s3/{name}")
     return Parts(
         packages=tuple(sorted(set(wanted))),
         units={"systemd-timesyncd.service": ENABLED, "unattended-upgrades.service": ENABLED},

@@ -6,6 +6,7 @@ The reading edge before `desired`: after it, everything is a pure function of va
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,13 +28,14 @@ EXPORTER_LIBRARIES = ("prometheus_client", "pynvml")
 
 @dataclass(frozen=True)
 class Sources:
-    """What rendering needs beside the fleet: texts by path, the digest of each role's files, the exporter's zipapp."""
+    """What rendering needs beside the fleet: texts by path, digests of roles, the exporter, key ids."""
 
     templates: Mapping[str, str]
     raw: Mapping[str, bytes]
     role_digests: Mapping[Role, str]
     exporter: bytes
     automation_key: str
+    secret_versions: Mapping[str, str]
 
 
 def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
@@ -46,7 +48,19 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
             usually="no host of this fleet was adopted yet.",
             next_step=f"run `spark adopt {next(iter(fleet.hosts))}`.",
         )
-    return Sources(templates, raw, digests, exporter, public.read_text().strip())
+    return Sources(templates, raw, digests, exporter, public.read_text().strip(), _secret_versions(fleet))
+
+
+def _secret_versions(fleet: Fleet) -> dict[str, str]:
+    """The id of each object-store key that the controller holds (`s3/<host>` → access key id); ids are no secrets."""
+    found = {}
+    for name in fleet.hosts:
+        try:
+            key = json.loads((fleet.controller.secrets / "s3" / f"{name}.json").read_text())
+        except (OSError, ValueError):  # not made yet
+            continue
+        found[f"s3/{name}"] = str(key.get("AccessKeyId"))
+    return found
 
 
 @cache

@@ -2,13 +2,14 @@
 
 State: the import path of `SparkHostProvider` is written into it (pickled by reference), so this name is for good.
 Inputs are a flat map of settings, so that `preview --diff` names each setting that will change; where the host is
-stands outside the diff. There is no secret value in inputs or outputs: a reference and a generation stand for it.
+stands outside the diff. No secret value is in inputs or outputs: a name and the id of a key stand for it.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from sparkfleet import config
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.connection import Target
 from sparkfleet.host.converge import converge
+from sparkfleet.host.desired import secret_setting
 from sparkfleet.host.observe import observe
 from sparkfleet.host.sources import PROJECT
 from sparkfleet.model import Fleet
@@ -105,9 +107,23 @@ class SparkHost(Resource, module="spark", name="Host"):
     settings: pulumi.Output[dict[str, str]]
     machine_id: pulumi.Output[str]
 
-    def __init__(self, fleet: Fleet, desired: Desired, opts: ResourceOptions | None = None) -> None:
-        """Register the host under its name; the name is state: another name is another resource."""
+    def __init__(
+        self,
+        fleet: Fleet,
+        desired: Desired,
+        key_id: pulumi.Output[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """Register the host under its name; the name is state: another name is another resource.
+
+        `key_id`: which object-store key the host is to hold; its settings then wait for it.
+        """
         host = fleet.hosts[desired.host]
+        settings: dict[str, pulumi.Input[str]] = dict(desired.settings)
+        if key_id is not None:
+            for parts in desired.parts.values():
+                for path, secret in parts.secrets.items():
+                    settings[f"secret:{path}"] = key_id.apply(partial(secret_setting, secret))
         super().__init__(
             SparkHostProvider(),
             desired.host,
@@ -117,7 +133,7 @@ class SparkHost(Resource, module="spark", name="Host"):
                 "port": host.port,
                 "user": fleet.controller.user,
                 "sysfs": str(host.sysfs),
-                "settings": desired.settings,
+                "settings": settings,
                 "machine_id": None,
             },
             opts,

@@ -219,22 +219,13 @@ def test_what_was_changed_by_hand_is_named_and_put_back(
     assert _works(provisioned)
 
 
-@pytest.mark.parametrize(("generation", "said"), [(1.0, True), (2.0, False)])
-def test_a_key_remade_without_a_new_generation_is_said(
-    *,
-    provisioned: Any,
-    inputs_of_identity: Callable[..., Any],
-    capsys: pytest.CaptureFixture[str],
-    generation: float,
-    said: bool,
-) -> None:
-    """A host learns of a new key by its generation: a key remade without one is announced, with what to do."""
-    wanted = inputs_of_identity(provisioned.fleet, HOST) | {"generation": generation}
+def test_a_lost_key_is_remade_under_another_id(provisioned: Any, inputs_of_identity: Callable[..., Any]) -> None:
+    """A key that was deleted in the store is made anew, and its id, which the host's settings carry, is another."""
+    wanted = inputs_of_identity(provisioned.fleet, HOST)
+    olds = provisioned.outputs[HOST]
     _delete_key(provisioned, wanted["user"])
-
-    onprem.IdentityProvider().update(wanted["user"], provisioned.outputs[HOST], wanted)
-
-    assert ("raise the host's number under cloud.generations" in capsys.readouterr().out) is said
+    outputs = onprem.IdentityProvider().update(wanted["user"], olds, wanted).outs
+    assert outputs["access_key_id"] != olds["access_key_id"]
 
 
 def test_a_file_with_a_wrong_secret_is_not_taken_for_a_working_key(
