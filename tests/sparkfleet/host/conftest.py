@@ -44,6 +44,9 @@ def description() -> dict[str, Any]:
     }
 
 
+KEYS = {"s3/spark-01": "KEY1"}  # spark-02 has none yet
+
+
 @pytest.fixture(scope="session")
 def fleet() -> Fleet:
     """The fleet of the goldens."""
@@ -59,7 +62,7 @@ def project_sources(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> S
     controller = fleet.controller.model_copy(update={"folder": folder})
     read = sources.read(fleet.model_copy(update={"controller": controller}))
     digests = {role: f"digest-of-{role}" for role in Role}
-    return dataclasses.replace(read, exporter=b"PK\x03\x04\xffexporter", role_digests=digests)
+    return dataclasses.replace(read, exporter=b"PK\x03\x04\xffexporter", role_digests=digests, secret_versions=KEYS)
 
 
 @pytest.fixture

@@ -99,13 +99,13 @@ def test_each_user_gets_exactly_the_described_keys(fleet: Fleet, project_sources
     assert host.settings["listing:/etc/ssh/authorized_keys"] == "alice bob sparkfleet"
 
 
-def test_a_secret_is_described_by_reference_and_generation(fleet: Fleet, project_sources: Sources) -> None:
-    """Neither its text nor a digest of it is in the map; raising the generation alone makes it differ."""
+def test_a_secret_is_described_by_the_id_of_its_key(fleet: Fleet, project_sources: Sources) -> None:
+    """Neither its text nor a digest of it is in the map: another key is another setting, a missing one says so."""
     first = desired(fleet, "spark-01", project_sources).settings["secret:/etc/sparkfleet/s3.json"]
     second = desired(fleet, "spark-02", project_sources).settings["secret:/etc/sparkfleet/s3.json"]
 
-    assert first == "file:/srv/controller/secrets/s3/spark-01.json generation 1"
-    assert second == "file:/srv/controller/secrets/s3/spark-02.json generation 2"
+    assert first == "s3/spark-01 key KEY1"
+    assert second == "s3/spark-02 key not made yet"
 
 
 def test_only_what_may_cut_connections_is_disruptive(fleet: Fleet, project_sources: Sources) -> None:

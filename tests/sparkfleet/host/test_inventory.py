@@ -90,10 +90,10 @@ def test_what_is_no_longer_described_is_listed_for_removal(wanted: Desired) -> N
 
 
 def test_what_is_managed_is_what_can_be_taken_away_again(wanted: Desired) -> None:
-    """The marker remembers files, links, units and secrets; packages, people and kernel settings stay."""
+    """The marker remembers files, links, units, secrets and people; packages and kernel settings stay."""
     managed = inventory.variables(wanted, None)["sparkfleet_managed"]
 
-    assert {key.partition(":")[0] for key in managed} == {"file", "link", "unit", "secret"}
+    assert {key.partition(":")[0] for key in managed} == {"file", "link", "unit", "secret", "user"}
     assert managed == {k: v for k, v in wanted.settings.items() if k.startswith(inventory.MANAGED)}
 
 

@@ -85,11 +85,15 @@ def test_only_what_differs_is_named_and_each_change_says_why(wanted: Desired, da
 @REUSED
 @given(data=st.data())
 def test_every_change_of_a_described_setting_names_its_role(wanted: Desired, data: st.DataObject) -> None:
-    """Only what is no longer described belongs to no role."""
+    """What is described belongs to its role; what is described no more goes with base, and people with access."""
     changes = plan(data.draw(observations(wanted.settings)), wanted)
 
-    assert all((change.role is None) == (change.after is None) for change in changes)
-    assert roles_of(changes) == [r for r in Role if r in {change.role or Role.BASE for change in changes}]
+    gone = {"user": Role.ACCESS}
+    assert all(
+        change.role == (wanted.role_of(change.key) or gone.get(change.key.partition(":")[0], Role.BASE))
+        for change in changes
+    )
+    assert roles_of(changes) == [r for r in Role if r in {change.role for change in changes}]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ def test_every_change_of_a_described_setting_names_its_role(wanted: Desired, dat
         ("file:/etc/timezone", "0123456789abcdef 0644 root:root", "content differs"),
         ("file:/etc/timezone", "not a plain file", "content differs"),
         ("listing:/etc/ssh/sshd_config.d", "00-sparkfleet.conf evil.conf", "holds other files than described"),
-        ("secret:/etc/sparkfleet/s3.json", "touched", "another generation is wanted, or the file was touched"),
+        ("secret:/etc/sparkfleet/s3.json", "touched", "the host's key is another one, or the file was touched"),
         ("unit:prometheus.service", "enabled,failed", "differs"),
     ],
 )
