@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 COLLECTIONS = PROJECT / "playbooks/collections"
+
+STAMP = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z$")  # when a file was put aside
 
 # A module keeps its marker below /var/lib: this process, and nobody else, sees the test's folder there.
 NAMESPACE = ["unshare", "--mount", *([] if os.getuid() == 0 else ["--map-root-user"])]
@@ -70,7 +73,7 @@ class Machine:
         """The files that were put aside: former path to text."""
         place = self.varlib / "sparkfleet/removed"
         files = [f for f in place.rglob("*") if f.is_file()]
-        return {"/" + str(f.relative_to(place)).rpartition(".2")[0]: f.read_text() for f in files}
+        return {"/" + STAMP.sub("", str(f.relative_to(place))): f.read_text() for f in files}
 
     def program(self, name: str, script: str) -> None:
         """Put a program of this name before the system's own; it writes its arguments into `calls` first."""
