@@ -74,7 +74,7 @@ def _next(lab: Lab, console: Console) -> None:
     suffix = f" NAME={lab.instance.name}" if other else ""
     host = next(iter(stack.monitors(stack.read(lab.instance, lab.stack))), lab.hosts[0]) if lab.urls else lab.hosts[0]
     heat = f"python -m lab scenario {host} stress" + (f" --name {lab.instance.name}" if other else "")
-    alerts = f", at {lab.urls['prometheus']}/alerts" if lab.urls else ""
+    alerts = f", at {lab.urls['prometheus']}/classic/alerts" if lab.urls else ""
     tries = Table.grid(padding=(0, 1))
     for number, (command, what) in enumerate(
         (

@@ -21,12 +21,17 @@ MOST_NAMED = 10
 
 
 def converge(
-    fleet: Fleet, name: str, recorded: Mapping[str, str], *, say: Callable[[str], None] = lambda _: None
+    fleet: Fleet,
+    name: str,
+    recorded: Mapping[str, str],
+    *,
+    known: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Observed:
     """Bring one host to its description and prove it; safe to repeat, also after a kill anywhere.
 
     `recorded` are the settings that the caller planned with: files edited since then stop the run before the host is
-    touched. Raises UnreachableError, ApplyError or VerifyError.
+    touched. `known` is the machine id that the caller expects. Raises UnreachableError, ApplyError or VerifyError.
     """
     wanted = desired(fleet, name, sources.read(fleet))
     if wanted.settings != dict(recorded):
@@ -37,10 +42,23 @@ def converge(
         )
     target, sysfs = Target.of(fleet, name), str(fleet.hosts[name].sysfs)
     before = observe(target, wanted.settings, sysfs=sysfs)
+    if known:
+        same_machine(name, known, before.facts)
     changes = plan(before.settings, wanted)
     after = _apply(fleet, wanted, changes, before, say) if changes else before
     _verify(fleet, name)
     return after
+
+
+def same_machine(name: str, known: str, facts: Mapping[str, str]) -> None:
+    """Raise when the machine that answered is not the one that the stack knows; nothing was touched yet."""
+    if facts["machine_id"] != known:
+        raise SparkfleetError(
+            f"{name} is another machine than the one this stack knows (machine id {facts['machine_id'][:8]}…); "
+            "nothing was touched.",
+            usually="the box was replaced or reinstalled.",
+            next_step=f"if that is right: `pulumi state delete` the SparkHost of {name}, then `pulumi up`.",
+        )
 
 
 def _apply(

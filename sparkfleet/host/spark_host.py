@@ -28,7 +28,7 @@ from pulumi.dynamic import (
 from sparkfleet import config
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.connection import Target
-from sparkfleet.host.converge import converge
+from sparkfleet.host.converge import converge, same_machine
 from sparkfleet.host.desired import secret_setting
 from sparkfleet.host.observe import observe
 from sparkfleet.host.sources import PROJECT
@@ -64,20 +64,27 @@ class SparkHostProvider(ResourceProvider):
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:  # noqa: ARG002
         """Bring the host to its new description."""
-        facts = self._converge(news)
-        if facts["machine_id"] != _id:
-            name = news["host"]
-            raise SparkfleetError(
-                f"{name} is another machine than the one this stack knows (machine id {facts['machine_id'][:8]}…).",
-                usually="the box was replaced or reinstalled.",
-                next_step=f"if that is right: `pulumi state delete` its SparkHost, then `pulumi up` again ({name}).",
-            )
+        self._converge(news, _id)
         return UpdateResult({**news, "machine_id": _id})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Observe the host, so that `pulumi refresh` shows drift; raises when it cannot be reached."""
+        target = self._target(props)
+        observed = observe(target, props["settings"], sysfs=props["sysfs"])
+        same_machine(props["host"], id_, observed.facts)
+        inputs = {k: v for k, v in props.items() if k != "machine_id"} | {"settings": observed.settings}
+        return ReadResult(id_, {**inputs, "machine_id": id_}, inputs=inputs)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Leave the machine as it is; Pulumi only forgets it."""
+        print(f"{props['host']} was left as it is; nothing on it was changed", flush=True)
+
+    def _target(self, props: dict[str, Any]) -> Target:
+        """Where the host is now: as described, or as recorded when it left the description."""
+        if props["host"] in self._fleet.hosts:
+            return Target.of(self._fleet, props["host"])
         controller = self._fleet.controller
-        target = Target(
+        return Target(
             name=props["host"],
             addresses=tuple(props["addresses"]),
             port=int(props["port"]),
@@ -86,19 +93,16 @@ class SparkHostProvider(ResourceProvider):
             known_hosts=controller.known_hosts,
             connect_timeout_s=controller.connect_timeout_s,
         )
-        settings = observe(target, props["settings"], sysfs=props["sysfs"]).settings
-        inputs = {k: v for k, v in props.items() if k != "machine_id"} | {"settings": settings}
-        return ReadResult(id_, {**inputs, "machine_id": id_}, inputs=inputs)
 
-    def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Leave the machine as it is; Pulumi only forgets it."""
-        print(f"{props['host']} was left as it is; nothing on it was changed", flush=True)
-
-    def _converge(self, props: dict[str, Any]) -> dict[str, str]:
+    def _converge(self, props: dict[str, Any], known: str | None = None) -> dict[str, str]:
         name = props["host"]
         if name not in self._fleet.hosts:
             raise SparkfleetError(f"{name} is not in the description", next_step="run `pulumi up` again.")
-        return converge(self._fleet, name, props["settings"], say=lambda line: print(line, flush=True)).facts
+
+        def say(line: str) -> None:
+            print(line, flush=True)
+
+        return converge(self._fleet, name, props["settings"], known=known, say=say).facts
 
 
 class SparkHost(Resource, module="spark", name="Host"):

@@ -31,6 +31,8 @@ def test_what_is_no_longer_described_is_taken_away(converged: FleetUnderTest) ->
         assert not (converged.tree("spark-04") / "etc/ssh/authorized_keys/alice").exists()
         unit = converged.on("spark-04", "systemctl is-active sparkfleet-gb10-exporter.service")
         assert unit.text.strip() == "inactive"
+        assert converged.on("spark-04", "find /etc/systemd -xtype l").text == ""
+        assert converged.on("spark-04", "id -nG alice").text.split() == ["alice"]
     finally:
         converged.description.write_text(good)
     restored = converged.pulumi("up", "--yes", "--skip-preview")
