@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import types
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
 from sparkfleet.errors import SparkfleetError, UnreachableError
+from sparkfleet.host import converge as converging
 from sparkfleet.host import spark_host
 from sparkfleet.host.observe import Observed
 from sparkfleet.host.spark_host import SparkHostProvider
@@ -126,13 +128,17 @@ def test_a_new_host_is_known_by_its_machine_id(provider: SparkHostProvider, conv
     assert (result.id, (result.outs or {})["machine_id"]) == (MACHINE, MACHINE)
 
 
-def test_another_machine_under_the_same_name_is_refused(
-    provider: SparkHostProvider, converged: Callable[[str], None]
+def test_another_machine_under_the_same_name_is_refused_untouched(
+    provider: SparkHostProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A replaced box is a decision of its owner: the message says how to take it."""
-    converged("f" * 32)
+    """A replaced box is a decision of its owner: nothing is applied, and the message says how to take it."""
+    wanted = SimpleNamespace(host="spark-01", settings=props()["settings"])
+    monkeypatch.setattr(converging.sources, "read", lambda *_: None)
+    monkeypatch.setattr(converging, "desired", lambda *_: wanted)
+    monkeypatch.setattr(converging, "observe", lambda *_, **__: Observed({}, {"machine_id": "f" * 32}, "127.0.0.1"))
+    monkeypatch.setattr(converging, "apply", lambda *_, **__: pytest.fail("the other machine was touched"))
 
-    with pytest.raises(SparkfleetError, match=r"(?s)another machine.*pulumi state delete"):
+    with pytest.raises(SparkfleetError, match=r"(?s)another machine.*nothing was touched.*pulumi state delete"):
         provider.update(MACHINE, props(), props())
 
 
