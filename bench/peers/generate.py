@@ -227,7 +227,9 @@ def playbook(made: dict[str, Any]) -> list[Task]:
     tasks.append(_task("flush handlers", "meta", "flush_handlers"))
     for key, value in made["sysctls"].items():  # ansible-core has no sysctl module
         task = _task(f"kernel setting {key}", "command", f"sysctl -n {key}")
-        tasks.append({**task, "register": "now", "changed_when": False, "failed_when": f"now.stdout != '{value}'"})
+        tasks.append(
+            {**task, "register": "current", "changed_when": False, "failed_when": f"current.stdout != '{value}'"}
+        )
     for unit, active in made["units"].items():
         started = {"state": "started"} if active else {}
         tasks.append(_task(f"unit {unit}", "systemd_service", {"name": unit, "enabled": True, **started}))
