@@ -60,7 +60,7 @@ def apply(fleet: Fleet, work: Mapping[str, Work], *, say: Callable[[str], None] 
     with _run_folder() as (folder, run):
         hosts = {}
         for name, host in work.items():
-            tree_file = inventory.write_tree(folder / "trees", host.desired)
+            tree_file = inventory.write_tree(folder / "trees", host.desired, host.changes)
             hosts[name] = inventory.host_variables(fleet, host.desired, host.changes, tree_file, host.address)
         (folder / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts}}))
         environment = {k: v for k in ENVIRONMENT if (v := os.environ.get(k))}
@@ -137,6 +137,7 @@ def _ansible_environment(folder: Path, forks: int) -> dict[str, str]:
         "ANSIBLE_GATHERING": "explicit",
         "ANSIBLE_HOME": str(folder / "home"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner sets False unless it finds it here
+        "ANSIBLE_INVENTORY_ENABLED": "yaml",  # JSON is YAML; no other parser needs to be tried
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",

@@ -27,10 +27,16 @@ if TYPE_CHECKING:
 MANAGED = ("file:", "link:", "unit:", "secret:", "user:")
 
 
-def tree(desired: Desired) -> str:
-    """The rendered tree as JSON text: files with text or base64, links, directories that hold nothing else."""
+def tree(desired: Desired, changes: Sequence[Change] | None = None) -> str:
+    """The rendered tree as JSON text: files with text or base64, links, directories that hold nothing else.
+
+    Only the files that the changes name, or all of them when `changes` is None: the exporter alone is a megabyte.
+    """
+    named = {c.key for c in changes} if changes is not None else set(desired.settings)
     files = {}
     for path, file in desired.files.items():
+        if f"file:{path}" not in named:
+            continue
         entry: dict[str, Any] = {
             "role": file.role,
             "mode": file.mode,
@@ -107,8 +113,8 @@ def inventory(hosts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     return {**groups, "all": {"hosts": list(hosts)}, "_meta": {"hostvars": dict(hosts)}}
 
 
-def write_tree(folder: Path, desired: Desired) -> Path:
+def write_tree(folder: Path, desired: Desired, changes: Sequence[Change] | None = None) -> Path:
     """Put a host's rendered tree where Ansible finds it; readable by the controller's user alone."""
     file = folder / f"{desired.host}.json"
-    secrets.write(file, tree(desired))
+    secrets.write(file, tree(desired, changes))
     return file

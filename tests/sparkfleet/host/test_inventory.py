@@ -131,6 +131,16 @@ def test_the_tree_holds_every_file_byte_for_byte(wanted: Desired) -> None:
     assert "base64" in files[EXPORTER_PATH]
 
 
+def test_the_tree_of_a_plan_holds_only_the_files_that_it_names(wanted: Desired) -> None:
+    """One changed file does not ship the exporter's megabyte; what may lie in an exact folder is told in full."""
+    changes = plan(without(wanted, "file:/etc/prometheus/rules/gb10.yml"), wanted)
+
+    tree = json.loads(inventory.tree(wanted, changes))
+
+    assert set(tree["files"]) == {"/etc/prometheus/rules/gb10.yml"}
+    assert tree["exact"]["/etc/ssh/authorized_keys"]["names"] == ["alice", "bob", "sparkfleet"]
+
+
 def test_the_tree_names_links_and_the_only_names_of_exact_folders(wanted: Desired) -> None:
     """What else lies in such a folder is moved away."""
     tree = json.loads(inventory.tree(wanted))
