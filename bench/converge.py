@@ -58,7 +58,8 @@ def main() -> int:
     load_before = os.getloadavg()
     with standins.stand_ins(len(names), say) as fleet, run_folder() as folder:
         runs: dict[str, list[Run]] = {}
-        chosen = [c for c in cases(fleet, names, folder) if not options.only or c.name in options.only]
+        wanted = options.only or [*report.NOTHING, *report.FILES]
+        chosen = [case for case in cases(fleet, names, folder, wanted) if case.name in wanted]
         for case in chosen:  # once without counting: caches and compiled files are there then, for everybody
             if case.name in report.WARM_UP:
                 measured(fleet, case)
@@ -94,8 +95,8 @@ def measured(fleet: Fleet, case: Case) -> Run:
     return run
 
 
-def cases(fleet: Fleet, names: list[str], folder: Path) -> list[Case]:
-    """Everything that is measured, in the order of a round."""
+def cases(fleet: Fleet, names: list[str], folder: Path, wanted: list[str]) -> list[Case]:
+    """Everything that can be measured, in the order of a round; the stack is made when Pulumi is `wanted`."""
     some = names[: len(names) // 2]
     peers = generate.write(fleet, some, folder)
     spark = str(Path(sys.executable).with_name("spark"))
@@ -108,6 +109,7 @@ def cases(fleet: Fleet, names: list[str], folder: Path) -> list[Case]:
     deploy = HERE / "peers"
     operations = [str(pyinfra_environment.pyinfra()), "-y", str(deploy / "inventory.py"), str(deploy / "deploy.py")]
     state = {**os.environ, "BENCH_STATE": str(peers.state)}
+    up = pulumi_up(fleet, some, environment) if report.UP_15 in wanted else []
     product = [sys.executable, str(HERE / "product.py"), standins.STACK]
 
     def process(words: list[str], env: dict[str, str]) -> Callable[[], Run]:
@@ -121,7 +123,7 @@ def cases(fleet: Fleet, names: list[str], folder: Path) -> list[Case]:
         Case(report.PIPELINING, process(playbook, pipelining), some),
         Case(report.PYINFRA, process(operations, state), some),
         Case(report.APPLY_15, process([*product, *some], environment), some, touched=True),
-        Case(report.UP_15, process(pulumi_up(fleet, some, environment), environment), some, touched=True),
+        Case(report.UP_15, process(up, environment), some, touched=True),
         Case(report.ANSIBLE_15, process(playbook, plain), some, touched=True),
         Case(report.PIPELINING_15, process(playbook, pipelining), some, touched=True),
         Case(report.PYINFRA_15, process(operations, state), some, touched=True),
