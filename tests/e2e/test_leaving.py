@@ -41,11 +41,6 @@ def test_what_is_no_longer_described_is_taken_away(converged: FleetUnderTest) ->
 
 def test_destroy_leaves_machines_and_data(converged: FleetUnderTest) -> None:
     """`pulumi destroy` forgets the hosts without touching them, and keeps a bucket that holds data."""
-    before = (converged.tree("spark-02") / "var/lib/sparkfleet/marker.json").read_bytes()
-    destroyed = converged.pulumi("destroy", "--yes", "--skip-preview")
-    assert destroyed.code == 0, destroyed.text
-    assert "spark-02 was left as it is" in destroyed.text
-    assert (converged.tree("spark-02") / "var/lib/sparkfleet/marker.json").read_bytes() == before
     admin = store.credentials(converged.instance)
     s3 = boto3.client(
         "s3",
@@ -54,6 +49,16 @@ def test_destroy_leaves_machines_and_data(converged: FleetUnderTest) -> None:
         aws_access_key_id=admin["access_key_id"],
         aws_secret_access_key=admin["secret_access_key"],
     )
-    assert "lab-datasets" in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    s3.put_object(Bucket="lab-datasets", Key="shared/note", Body=b"data")
+    before = (converged.tree("spark-02") / "var/lib/sparkfleet/marker.json").read_bytes()
+
+    destroyed = converged.pulumi("destroy", "--yes", "--skip-preview")
+    assert destroyed.code == 0, destroyed.text
+    assert "spark-02 was left as it is" in destroyed.text
+    assert (converged.tree("spark-02") / "var/lib/sparkfleet/marker.json").read_bytes() == before
+    assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"lab-datasets"}
+    assert s3.get_object(Bucket="lab-datasets", Key="shared/note")["Body"].read() == b"data"
+
     back = converged.pulumi("up", "--yes", "--skip-preview")
     assert back.code == 0, back.text
+    assert converged.changes() == {host: [] for host in converged.hosts}
