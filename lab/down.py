@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab import cache, env, mounts, network, record, stack
 from lab.instance import BRIDGE, CHECKOUT, OCTETS, TABLE, Instance
+from lab.spark import groups
 
 COMING_UP = "up"  # the label under which a running `up` is recorded
 
@@ -34,6 +35,7 @@ def down(name: str) -> None:
     for pid in running_from(env.tools(instance)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)  # its program and all it works on go away now
+    groups.remove(instance)
     mounts.unmount(instance.folder)
     stack.discard(instance)
     record.remove(instance)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lab import mounts, network, record, shell
 from lab.errors import LabError
-from lab.spark import base, factory
+from lab.spark import base, factory, groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,8 @@ def boot(instance: Instance, names: Iterable[str], variant: factory.Variant = "c
     for host in waited_for:
         if not running(instance, host):
             mount(instance, host, variant)
-            record.start(instance, host, command(instance, host), instance.host(host) / "console.log", environment())
+            argv = [*groups.entering(instance, host), *command(instance, host)]
+            record.start(instance, host, argv, instance.host(host) / "console.log", environment())
     for host in waited_for:
         wait_for_ssh(instance, host)
 
@@ -97,7 +98,7 @@ def command(instance: Instance, host: str) -> list[str]:
     ]  # fmt: skip
     if TUN.exists():
         words.append(f"--bind={TUN}")
-    if not Path("/run/systemd/system").exists():
+    if not groups.SYSTEMD_RUNS.exists():
         words.append("--keep-unit")  # without systemd as this machine's first process nobody can give us a scope
     return words
 

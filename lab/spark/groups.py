@@ -1,0 +1,46 @@
+"""A stand-in → a control-group tree of its own on a machine whose first process is not systemd.
+
+With systemd there, each systemd-nspawn gets a scope. Without it, nspawn builds the stand-in's tree below the group that
+it is started in, and all stand-ins of a machine share `payload/system.slice/NAME.service`: a stop in one of them waits
+for the processes of the others, and a reload fails now and then with 219/CGROUP because another one tidied up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.instance import Instance
+
+SYSTEMD_RUNS = Path("/run/systemd/system")
+ROOT = Path("/sys/fs/cgroup")
+ENTER = 'for group in $0; do mkdir -p "$group" && echo $$ > "$group/cgroup.procs" || exit 1; done; exec "$@"'
+
+
+def entering(instance: Instance, host: str) -> list[str]:
+    """What goes before the words that boot the stand-in; nothing where systemd takes care of it."""
+    if SYSTEMD_RUNS.exists():
+        return []
+    return ["/bin/sh", "-c", ENTER, " ".join(str(h / _name(instance, host)) for h in hierarchies())]
+
+
+def hierarchies() -> list[Path]:
+    """Where systemd keeps its groups: in version 1 its own hierarchy and the unified one beside it, else the only one."""
+    return [folder for folder in (ROOT / "systemd", ROOT / "unified") if folder.is_dir()] or [ROOT]
+
+
+def remove(instance: Instance) -> None:
+    """Remove the groups of the lab's stand-ins; those that still hold a process stay."""
+    for hierarchy in hierarchies():
+        for group in hierarchy.glob(_name(instance, "*")):
+            for folder in sorted((f for f in group.rglob("*") if f.is_dir()), reverse=True):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            with contextlib.suppress(OSError):
+                group.rmdir()
+
+
+def _name(instance: Instance, host: str) -> str:
+    return f"sf-{instance.name}-{host}"
