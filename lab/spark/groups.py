@@ -27,7 +27,7 @@ def entering(instance: Instance, host: str) -> list[str]:
 
 
 def hierarchies() -> list[Path]:
-    """Where systemd keeps its groups: in version 1 its own hierarchy and the unified one beside it, else the only one."""
+    """Where systemd keeps its groups: in version 1 its own hierarchy and the unified one, else the only one."""
     return [folder for folder in (ROOT / "systemd", ROOT / "unified") if folder.is_dir()] or [ROOT]
 
 

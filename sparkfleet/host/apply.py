@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 # All that Ansible and ssh need of the controller's environment. Passphrases and cloud keys stay outside: ansible-runner
 # writes the whole environment of a run into its artifacts.
 ENVIRONMENT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR")
+# Tasks that have nothing to do on any host of a run are skipped by tag: even a skipped task costs each host a process.
+IDLE = {
+    "packages": ("sparkfleet_packages",),
+    "people": ("sparkfleet_users", "sparkfleet_users_gone"),
+    "secrets": ("sparkfleet_secrets",),
+    "stop": ("sparkfleet_stop",),
+}
 MODULES = Path(__file__).resolve().parents[2]
 
 
@@ -69,7 +76,7 @@ def apply(fleet: Fleet, work: Mapping[str, Work], *, say: Callable[[str], None] 
         # stderr into a file: nobody reads a second pipe while the events come, and a full one would stop the run.
         with (folder / "stderr").open("w+") as stderr:
             child = subprocess.Popen(
-                [sys.executable, "-m", "sparkfleet.host.apply", str(folder)],
+                [sys.executable, "-m", "sparkfleet.host.apply", str(folder), idle_tags(hosts)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -86,6 +93,11 @@ def apply(fleet: Fleet, work: Mapping[str, Work], *, say: Callable[[str], None] 
         if code and not any(outcome.failure for outcome in outcomes.values()):  # else the hosts say it themselves
             raise ApplyError(f"ansible-runner ended with code {code}: {last}")
     return outcomes
+
+
+def idle_tags(hosts: Mapping[str, dict[str, Any]]) -> str:
+    """The tags of tasks for which no host of the run has any work, as --skip-tags reads them."""
+    return ",".join(tag for tag, names in IDLE.items() if not any(host[n] for host in hosts.values() for n in names))
 
 
 def _take(event: dict[str, Any], outcomes: dict[str, Outcome], say: Callable[[str], None]) -> None:
@@ -149,7 +161,7 @@ def _ansible_environment(folder: Path, forks: int) -> dict[str, str]:
 
 
 def main() -> int:
-    """The child: run the playbook in the folder that argv names, print one JSON line an event, exit with its code."""
+    """The child: run the playbook in the folder argv[1] without the tags argv[2]; print one JSON line an event."""
     import ansible_runner
 
     folder = Path(sys.argv[1])
@@ -168,6 +180,7 @@ def main() -> int:
         inventory=str(folder / "inventory.json"),
         event_handler=on_event,
         quiet=True,
+        skip_tags=sys.argv[2] or None,
         suppress_env_files=True,
     )
     return int(result.rc or 0) if result.status in {"successful", "failed"} else 1

@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.roles import PARTS, Parts, Secret, exporters, monitors
@@ -197,9 +198,15 @@ def _holds(template: str, options: dict[str, str], context: dict[str, Any]) -> b
         ) from error
 
 
+@cache
+def _compiled(text: str) -> Template:
+    """A template's body, compiled once for all hosts."""
+    return ENVIRONMENT.from_string(FRONT.sub("", text))
+
+
 def _file(template: str, text: str, context: dict[str, Any], role: Role, options: dict[str, str]) -> File:
     try:
-        rendered = ENVIRONMENT.from_string(FRONT.sub("", text)).render(context)
+        rendered = _compiled(text).render(context)
     except TemplateError as error:
         raise SparkfleetError(f"templates/{template}: {error}", next_step="define it or mend the name.") from error
     return File(

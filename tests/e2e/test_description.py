@@ -54,7 +54,7 @@ def test_a_faulty_description_is_reported_whole_and_touches_nothing(fleet: Fleet
 
 def test_an_edited_task_shows_as_its_role(converged: FleetUnderTest) -> None:
     """Editing a task file of a role shows as role:NAME on every host that has it, and as nothing else."""
-    tasks = sources.PROJECT / "playbooks/roles/exporter/tasks/main.yml"
+    tasks = sources.PROJECT / "playbooks/roles/exporter/vars/main.yml"
     original = tasks.read_text()
     tasks.write_text(original + "# edited by a test\n")
     try:

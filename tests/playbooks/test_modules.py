@@ -161,6 +161,26 @@ class TestUnits:
 
         assert self.calls(machine) == ["daemon-reload", "start a.service"]
 
+    def test_what_follows_a_change_is_done_for_touched_roles(self, machine: Machine) -> None:
+        """A role that was touched has its follow-ups carried out; what is always due is no change; others wait."""
+        self.systemctl(machine, unit("a.service", reload="yes"))
+        follow_ups = {
+            "base": [{"run": "systemctl restart journal.service"}, {"run": "systemctl always", "always": True}],
+            "access": [{"run": "systemctl reload ssh.service"}],
+            "monitor": [{"run": "systemctl restart prometheus.service"}],
+        }
+
+        answer = machine.run(
+            "units",
+            wanted={"a.service": "enabled,active"},
+            follow_ups=follow_ups,
+            roles=["base", "access"],
+            touched=["access"],
+        )
+
+        assert answer["followed"] == ["systemctl reload ssh.service"]
+        assert self.calls(machine) == ["daemon-reload", "always", "reload ssh.service"]
+
     def test_what_is_no_longer_described_is_stopped_and_disabled(self, machine: Machine) -> None:
         """Stopped when it runs, disabled when it is enabled; one that does not exist is no fault."""
         self.systemctl(machine, unit("old.service"), unit("gone.service", "", "inactive"))

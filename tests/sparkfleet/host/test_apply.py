@@ -121,3 +121,12 @@ def test_the_run_gets_only_what_it_needs_of_the_environment(
 def test_an_event_becomes_what_a_person_wants_to_know(event: dict[str, object], said: dict[str, str] | None) -> None:
     """Changed and failed tasks are told with host and words; all else is silence."""
     assert edge._said(event) == said
+
+
+def test_tasks_without_work_on_any_host_are_skipped() -> None:
+    """One host with a package keeps the package task for the run; what nobody needs is left out."""
+    idle: dict[str, object] = {name: [] for names in edge.IDLE.values() for name in names}
+    busy = {**idle, "sparkfleet_packages": ["nftables"], "sparkfleet_users_gone": ["bob"]}
+
+    assert edge.idle_tags({"spark-01": idle}) == "packages,people,secrets,stop"
+    assert edge.idle_tags({"spark-01": idle, "spark-02": busy}) == "secrets,stop"

@@ -91,9 +91,9 @@ def test_a_project_in_a_hidden_folder_is_read_all_the_same(tmp_path: Path, role:
     assert folder_digest(role.rename(hidden / "role")) == before
 
 
-def test_every_role_has_a_folder_with_tasks() -> None:
+def test_every_role_has_a_folder_with_what_follows_its_changes() -> None:
     """The same word names the model's role and its Ansible role."""
-    assert {folder.parent.parent.name for folder in (PROJECT / "playbooks/roles").glob("*/tasks/main.yml")} == set(Role)
+    assert {folder.parent.parent.name for folder in (PROJECT / "playbooks/roles").glob("*/vars/main.yml")} == set(Role)
 
 
 def test_a_controller_without_its_key_says_to_adopt(fleet: Fleet, tmp_path: Path) -> None:
