@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -30,15 +29,7 @@ def test_kills_at_random_moments(converged: FleetUnderTest) -> None:
     for round_ in range(KILLS):
         limit = f"{round_ + 3}G"
         converged.described(lambda described, limit=limit: described["sparkfleet:base"].update(journal_max_use=limit))
-        up = subprocess.Popen(
-            ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
-            cwd=converged.instance.root,
-            env=converged.words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        up = converged.up_in_background()
         time.sleep(chance.uniform(0.2, LATEST_S))
         os.kill(up.pid, signal.SIGKILL)
         up.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,15 +50,7 @@ def test_a_killed_up_leaves_no_worker_and_the_next_converges(converged: FleetUnd
     old = (converged.tree(host) / LIMIT).read_text()
     new = old.replace("2G", "3G")
     assert old != new
-    up = subprocess.Popen(
-        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
-        cwd=converged.instance.root,
-        env=converged.words,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    up = converged.up_in_background()
     try:
         until(
             lambda: b"pending" in (converged.tree(host) / MARKER).read_bytes(),

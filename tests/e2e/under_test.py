@@ -70,6 +70,18 @@ class FleetUnderTest:
         """`pulumi … --non-interactive`."""
         return self.run("pulumi", *words, "--non-interactive", "--color=never")
 
+    def up_in_background(self) -> subprocess.Popen[bytes]:
+        """`pulumi up` that nobody waits for, in a session of its own: to be killed."""
+        return subprocess.Popen(
+            ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+            cwd=self.instance.root,
+            env=self.words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
     def spark(self, *words: str) -> Run:
         """`spark …`."""
         return self.run(str(Path(sys.executable).with_name("spark")), *words)
