@@ -93,7 +93,8 @@ def adopt(fleet: Fleet, name: str, options: AdoptOptions, *, ask: Ask, say: Say)
         say(f"{name}: {target.user} logs in with the controller's key and becomes root")
         seen = door.call({"do": "survey"})
         existing = _existing(seen["files"])
-        plan = _decided(existing, _remembering(options.keys, seen["record"]), _in_use(key), ask)
+        words = _remembering(options.keys, seen["record"])
+        plan = _decided(existing, words, _in_use(key), _described(fleet), ask)
         changed += _drop(door, plan, target, installed["sshd"])
         facts = {
             "fleet": fleet.fleet,
@@ -196,9 +197,21 @@ def _to_remember(record: dict[str, Any], plan: KeyPlan, in_use: frozenset[str]) 
     return sorted(kept - in_use - {entry.fingerprint for entry in plan.drop})
 
 
-def _decided(existing: list[ExistingKey], words: KeyWords, in_use: frozenset[str], ask: Ask) -> KeyPlan:
+def _described(fleet: Fleet) -> frozenset[tuple[str, str]]:
+    """The keys that the description gives to people, as (user, "type base64")."""
+    people = fleet.access.users.items()
+    return frozenset((user, " ".join(line.split()[:2])) for user, one in people for line in one.authorized_keys)
+
+
+def _decided(
+    existing: list[ExistingKey],
+    words: KeyWords,
+    in_use: frozenset[str],
+    described: frozenset[tuple[str, str]],
+    ask: Ask,
+) -> KeyPlan:
     """The plan with nothing left to ask."""
-    plan = authorized_keys.decide_keys(existing, words, in_use)
+    plan = authorized_keys.decide_keys(existing, words, in_use, described)
     once = {entry.fingerprint: entry for entry in plan.ask}  # the same key may stand in several files
     kept = {fingerprint for fingerprint, entry in once.items() if ask(f"Keep {entry}?")}
     return KeyPlan(
@@ -226,9 +239,8 @@ def _drop(door: Door, plan: KeyPlan, target: Target, sshd: dict[str, str]) -> li
 def _undescribed(fleet: Fleet, kept: tuple[ExistingKey, ...], sudoers: set[str]) -> list[Person]:
     """People whose kept keys the fleet description does not name yet."""
     people: dict[str, Person] = {}
+    described = _described(fleet)
     for entry in kept:
-        described = fleet.access.users.get(entry.user)
-        known = {" ".join(line.split()[:2]) for line in described.authorized_keys} if described else set()
-        if entry.user != fleet.controller.user and str(entry.key) not in known:
+        if entry.user != fleet.controller.user and (entry.user, str(entry.key)) not in described:
             people.setdefault(entry.user, Person(entry.user, entry.user in sudoers)).keys.append(entry)
     return list(people.values())

@@ -110,11 +110,17 @@ def check_words(words: KeyWords, in_use: frozenset[str]) -> None:
         )
 
 
-def decide_keys(existing: list[ExistingKey], words: KeyWords, in_use: frozenset[str]) -> KeyPlan:
+def decide_keys(
+    existing: list[ExistingKey],
+    words: KeyWords,
+    in_use: frozenset[str],
+    described: frozenset[tuple[str, str]] = frozenset(),
+) -> KeyPlan:
     """Every key kept, dropped or to be asked about; raises AdoptError as `check_words` does.
 
     A single key's word goes before the word for all. Kept whatever the words are: a key in use (fingerprints in
-    `in_use`), and a line that cannot be read, because nobody can say whose it is.
+    `in_use`), and a line that cannot be read, because nobody can say whose it is. The description is a word too:
+    the word for all does not concern a key that it gives to this user (`described`: user, "type base64").
     """
     check_words(words, in_use)
     places: dict[Word, list[ExistingKey]] = {"keep": [], "drop": [], "ask": []}
@@ -124,6 +130,8 @@ def decide_keys(existing: list[ExistingKey], words: KeyWords, in_use: frozenset[
             word = "keep"
         elif entry.fingerprint in words.drop:
             word = "drop"
+        elif (entry.user, str(entry.key)) in described:
+            word = "keep"
         places[word].append(entry)
     return KeyPlan(tuple(places["keep"]), tuple(places["drop"]), tuple(places["ask"]))
 

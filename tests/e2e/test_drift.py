@@ -73,6 +73,13 @@ def resources(exported: dict[str, Any]) -> list[tuple[str, Any]]:
     return sorted((r["urn"], json.dumps(r.get("inputs"), sort_keys=True)) for r in exported["deployment"]["resources"])
 
 
+def test_adopting_again_leaves_what_is_described(converged: FleetUnderTest) -> None:
+    """Who adopts a provisioned host again, dropping keys, does not take away the keys of described people."""
+    again = converged.adopt("spark-02")
+    assert again.code == 0, again.text
+    assert converged.changes("spark-02") == {"spark-02": []}
+
+
 def test_ansible_runs_by_hand(converged: FleetUnderTest) -> None:
     """`ansible-playbook playbooks/site.yml` with the dynamic inventory finds everything as described."""
     done = converged.run("ansible-playbook", "playbooks/site.yml", "--check", "--limit", "spark-01:spark-02")
