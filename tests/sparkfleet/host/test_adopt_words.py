@@ -209,6 +209,18 @@ class TestDecisions:
             decide_keys([entry(key)], words, frozenset({key.fingerprint}))
         assert key.fingerprint in str(caught.value)
 
+    def test_a_described_key_of_its_user_is_kept(self) -> None:
+        """Dropping all concerns no key that the description gives to that user; a single word still does."""
+        key = made(bytes(32))
+        mine = entry(key)
+        described = frozenset({(mine.user, str(key))})
+        assert decide_keys([mine], KeyWords("drop"), frozenset(), described).keep == (mine,)
+        assert decide_keys([mine], KeyWords("ask"), frozenset(), described).ask == ()
+        named = KeyWords("keep", drop=frozenset({key.fingerprint}))
+        assert decide_keys([mine], named, frozenset(), described).drop == (mine,)
+        others = frozenset({("somebody-else", str(key))})
+        assert decide_keys([mine], KeyWords("drop"), frozenset(), others).drop == (mine,)
+
     def test_contradicting_words_are_refused(self) -> None:
         """One key cannot be kept and dropped."""
         one = frozenset({made(bytes(32)).fingerprint})
