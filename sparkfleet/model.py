@@ -119,6 +119,10 @@ class Controller(Described):
         """What must reach a host but never the state: object-store keys, one file an identity, mode 0600."""
         return self.folder / "secrets"
 
+    def store_key(self, host: str) -> Path:
+        """The host's object-store key, as JSON that answers a credential_process; mode 0600."""
+        return self.secrets / "s3" / f"{host}.json"
+
 
 class Host(Described):
     """One Spark."""

@@ -196,15 +196,10 @@ def identity(fleet: Fleet, host: str, buckets: Mapping[str, str]) -> dict[str, A
         "user": f"{fleet.fleet}-{host}",
         "policies": {POLICY_NAME: policies.canonical(access)},
         "generation": fleet.generation(host),
-        "secret_file": str(secret_file(fleet, host)),
+        "secret_file": str(fleet.controller.store_key(host)),
         "proof_bucket": buckets["datasets"],
         "proof_prefix": policies.host_prefix(host),
     }
-
-
-def secret_file(fleet: Fleet, host: str) -> Path:
-    """Where the controller keeps the access key of `host`: JSON with access_key_id and secret_access_key, mode 0600."""
-    return fleet.controller.secrets / "s3" / f"{host}.json"
 
 
 def _diff(olds: Mapping[str, Any], news: Mapping[str, Any], keys: tuple[str, ...], *, replaces: str) -> DiffResult:

@@ -54,8 +54,7 @@ def base(fleet: Fleet, name: str) -> Parts:
     wanted = ("ca-certificates", "systemd-timesyncd", "tzdata", "unattended-upgrades", *fleet.base.packages)
     secrets = {}
     if fleet.cloud.provider == "onprem":
-        store_key = fleet.controller.secrets / "s3" / f"{name}.json"
-        secrets["/etc/sparkfleet/s3.json"] = Secret(f"file:{store_key}", f"s3/{name}")
+        secrets["/etc/sparkfleet/s3.json"] = Secret(f"file:{fleet.controller.store_key(name)}", f"s3/{name}")
     return Parts(
         packages=tuple(sorted(set(wanted))),
         units={"systemd-timesyncd.service": ENABLED, "unattended-upgrades.service": ENABLED},

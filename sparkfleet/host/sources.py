@@ -56,7 +56,7 @@ def _secret_versions(fleet: Fleet) -> dict[str, str]:
     found = {}
     for name in fleet.hosts:
         try:
-            key = json.loads((fleet.controller.secrets / "s3" / f"{name}.json").read_text())
+            key = json.loads(fleet.controller.store_key(name).read_text())
         except (OSError, ValueError):  # not made yet
             continue
         found[f"s3/{name}"] = str(key.get("AccessKeyId"))

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 from google.protobuf import json_format
-from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
 from sparkfleet import config
+from tests.sparkfleet.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,21 +46,6 @@ class Answers(Mocks):
         return {"accountId": "111122223333", "arn": "arn:aws:sts::111122223333:x", "userId": "x", "id": "x"}
 
 
-class Recorder(MockMonitor):
-    """Keeps every registration whole: the mocks alone do not see dependencies."""
-
-    def __init__(self) -> None:
-        super().__init__(Answers())
-        self.registered: dict[tuple[str, str], Any] = {}
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        """Record the request under type and name, which must be unique."""
-        if request.type != "pulumi:pulumi:Stack":
-            assert (request.type, request.name) not in self.registered
-            self.registered[request.type, request.name] = request
-        return super().RegisterResource(request)
-
-
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorder]:
     """Run the program for two hosts; what it registered."""
@@ -79,7 +65,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Record
         texts = {f"{config.NAMESPACE}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in described.items()}
         monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
         monkeypatch.setenv("PULUMI_CONTINUE_ON_ERROR", "true")
-        recorder = Recorder()
+        recorder = Recorder(Answers())
         pulumi.runtime.set_mocks(recorder.mocks, project="sparkfleet", stack="test", monitor=recorder)
 
         @pulumi.runtime.test

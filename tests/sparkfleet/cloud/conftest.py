@@ -122,7 +122,7 @@ class Provisioned:
 
     def client(self, host: str) -> Any:
         """An S3 client with the real credentials of `host`, read from the controller's file."""
-        fields = json.loads(onprem.secret_file(self.fleet, host).read_text())
+        fields = json.loads(self.fleet.controller.store_key(host).read_text())
         return objectstore.s3(self.connection, Key(fields["AccessKeyId"], fields["SecretAccessKey"]))
 
     def admin(self) -> Any:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
-from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
 from sparkfleet.cloud.provide import provide
 from sparkfleet.errors import ConfigError
 from sparkfleet.model import Fleet
+from tests.sparkfleet.recorder import Recorder, Registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
 ACCOUNT = "111122223333"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 COMPONENT = "sparkfleet:cloud:Account"
-
-Registered = dict[tuple[str, str], Any]
 
 
 class Answers(Mocks):
@@ -49,22 +48,6 @@ class Answers(Mocks):
         }
 
 
-class Recorder(MockMonitor):
-    """Keeps every registration whole: the mocks alone see neither parents nor protection."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        super().__init__(Answers())
-        self.registered: Registered = {}
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        """Record the request under type and name, which must be unique."""
-        if request.type != "pulumi:pulumi:Stack":
-            assert (request.type, request.name) not in self.registered
-            self.registered[request.type, request.name] = request
-        return super().RegisterResource(request)
-
-
 @pytest.fixture
 def describe(tmp_path: Path) -> Callable[..., Fleet]:
     """Describe a fleet of two hosts on AWS, with the authority's certificate unless told otherwise."""
@@ -81,7 +64,7 @@ def describe(tmp_path: Path) -> Callable[..., Fleet]:
 
 def register(fleet: Fleet) -> Registered:
     """Run `provide` for `fleet` under the recorder and return what it registered."""
-    recorder = Recorder()
+    recorder = Recorder(Answers())
     pulumi.runtime.set_mocks(recorder.mocks, project="sparkfleet", stack="test", monitor=recorder)
 
     @pulumi.runtime.test

@@ -89,7 +89,7 @@ def stack(fleet: Fleet, tmp_path: Path, engine: str) -> Iterator[Stack]:
 
 
 def _secrets(stack: Stack, server: Any) -> list[str]:
-    held = [json.loads(onprem.secret_file(stack.fleet, host).read_text()) for host in stack.fleet.hosts]
+    held = [json.loads(stack.fleet.controller.store_key(host).read_text()) for host in stack.fleet.hosts]
     return [server.secret, *(key["SecretAccessKey"] for key in held)]
 
 

@@ -45,7 +45,7 @@ def _works(provisioned: Any, host: str = HOST) -> bool:
 
 def test_the_new_key_is_kept_in_a_file_that_only_we_read_and_nowhere_else(provisioned: Any) -> None:
     """The secret is in the controller's file (0600 in 0700), and no output of any resource contains it."""
-    path = onprem.secret_file(provisioned.fleet, HOST)
+    path = provisioned.fleet.controller.store_key(HOST)
     held = json.loads(path.read_text())
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -144,7 +144,7 @@ def _after(steps: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def _kept_key_works(connection: Connection, fleet: Fleet) -> bool:
-    held = identities.read_held(onprem.secret_file(fleet, HOST), f"{fleet.fleet}-{HOST}")
+    held = identities.read_held(fleet.controller.store_key(HOST), f"{fleet.fleet}-{HOST}")
     if held is None:
         return False
     objectstore.s3(connection, held.key).list_objects_v2(Bucket=f"{fleet.fleet}-datasets", Prefix=PREFIX)
@@ -192,7 +192,7 @@ def _add_key(provisioned: Any, user: str) -> None:
 
 
 def _lose_file(provisioned: Any, _user: str) -> None:
-    onprem.secret_file(provisioned.fleet, HOST).unlink()
+    provisioned.fleet.controller.store_key(HOST).unlink()
 
 
 DRIFTS = {
@@ -233,7 +233,7 @@ def test_a_file_with_a_wrong_secret_is_not_taken_for_a_working_key(
 ) -> None:
     """A kept key is proven too: with a damaged secret in the file the next run makes a new key."""
     monkeypatch.setattr(identities, "PROOF_DEADLINE_S", 0.0)
-    path = onprem.secret_file(provisioned.fleet, HOST)
+    path = provisioned.fleet.controller.store_key(HOST)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"SecretAccessKey": "damaged"}))
 
     outputs = onprem.IdentityProvider().create(inputs_of_identity(provisioned.fleet, HOST)).outs
@@ -251,14 +251,14 @@ def test_a_deleted_identity_is_revoked_and_leaves_the_state(provisioned: Any) ->
 
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         client.list_objects_v2(Bucket=provisioned.datasets, Prefix=PREFIX)
-    assert not onprem.secret_file(provisioned.fleet, HOST).exists()
+    assert not provisioned.fleet.controller.store_key(HOST).exists()
     assert provider.read(outputs["user"], dict(outputs)).id == ""
     assert _works(provisioned, "spark-02")
 
 
 def test_after_a_renamed_fleet_the_successors_key_stays(provisioned: Any) -> None:
     """Deleting the identity of the old name leaves a file in which the new name's key already lies."""
-    path, outputs = onprem.secret_file(provisioned.fleet, HOST), provisioned.outputs[HOST]
+    path, outputs = provisioned.fleet.controller.store_key(HOST), provisioned.outputs[HOST]
     successor = json.dumps(json.loads(path.read_text()) | {"User": "renamed-spark-01"})
     path.write_text(successor)
 
