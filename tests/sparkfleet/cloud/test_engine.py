@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sparkfleet.cloud import objectstore, onprem
+from sparkfleet.cloud import objectstore
 from sparkfleet.cloud.objectstore import Connection, Key
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: 
     stack.pulumi(*UP)
     s3 = objectstore.s3(connection, objectstore.administrator(connection))
     s3.put_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a", Body=b"kept")
-    held = json.loads(onprem.secret_file(stack.fleet, "spark-01").read_text())
+    held = json.loads(stack.fleet.controller.store_key("spark-01").read_text())
     host = objectstore.s3(connection, Key(held["AccessKeyId"], held["SecretAccessKey"]))
 
     printed = stack.pulumi("destroy", "--yes", "--skip-preview")
