@@ -21,7 +21,8 @@ from prometheus_client.process_collector import ProcessCollector
 
 from exporters.gb10.registry import Registry, collectors
 from exporters.gb10.snapshot import Snapshot
-from exporters.gb10.sources import Host, Sampler
+from exporters.gb10.sources.host import Host
+from exporters.gb10.sources.sampler_process import Sampler
 from exporters.gb10.watcher import START_S, Watcher
 
 log = logging.getLogger("gb10-exporter")

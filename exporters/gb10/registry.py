@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector as PrometheusCollector
 
-from exporters.gb10 import readings
 from exporters.gb10.collectors import PREFIX, gpu, machine, memory, nvml, thermal
+from exporters.gb10.readings.memory import meminfo
+from exporters.gb10.readings.thermal import zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from exporters.gb10.snapshot import Snapshot
-    from exporters.gb10.sources import Host
+    from exporters.gb10.sources.host import Host
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ def collectors(host: Host, snapshot: Snapshot) -> dict[str, Callable[[], Iterabl
     return {
         "nvml": lambda: nvml.families(snapshot.status()),
         "gpu": lambda: gpu.families(snapshot.status().sample),
-        "memory": lambda: memory.families(readings.meminfo(host.meminfo())),
-        "thermal": lambda: thermal.families(readings.zone(*item) for item in host.thermal_zones().items()),
+        "memory": lambda: memory.families(meminfo(host.meminfo())),
+        "thermal": lambda: thermal.families(zone(*item) for item in host.thermal_zones().items()),
         "machine": lambda: machine.families(host.dmi()),
     }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporters.gb10.readings import Sample
+    from exporters.gb10.readings.nvml import Sample
 
 
 @dataclass(frozen=True, slots=True)

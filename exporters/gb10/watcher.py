@@ -6,13 +6,13 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from exporters.gb10 import readings
+from exporters.gb10.readings import nvml as readings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporters.gb10.snapshot import Snapshot
-    from exporters.gb10.sources import Sampler
+    from exporters.gb10.sources.sampler_process import Sampler
 
 log = logging.getLogger(__name__)
 

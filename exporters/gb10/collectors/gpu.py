@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from exporters.gb10.readings import Sample
+    from exporters.gb10.readings.nvml import Sample
 
 LABELS = ["gpu"]
 

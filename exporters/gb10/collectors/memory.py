@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 
 from exporters.gb10.collectors import PREFIX
-from exporters.gb10.readings import allocatable_bytes
+from exporters.gb10.readings.memory import allocatable_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from exporters.gb10.readings import Zone
+    from exporters.gb10.readings.thermal import Zone
 
 LABELS = ["zone", "type", "name"]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.gb10 import readings
+from exporters.gb10.readings import memory, nvml, thermal
 
 
 def line(values: dict[str, Any], errors: dict[str, int] | None = None) -> str:
@@ -17,10 +17,10 @@ def line(values: dict[str, Any], errors: dict[str, int] | None = None) -> str:
     return json.dumps({"driver": "580.1", "gpus": [{"index": 0, "values": values, "errors": errors or {}}]})
 
 
-def gpu(values: dict[str, Any], errors: dict[str, int] | None = None) -> readings.Gpu:
+def gpu(values: dict[str, Any], errors: dict[str, int] | None = None) -> nvml.Gpu:
     """The reading of such a line."""
-    sample = readings.sample(line(values, errors))
-    assert isinstance(sample, readings.Sample)
+    sample = nvml.sample(line(values, errors))
+    assert isinstance(sample, nvml.Sample)
     return sample.gpus[0]
 
 
@@ -69,14 +69,14 @@ def test_a_gpu_that_says_nothing_is_down() -> None:
 
 def test_no_gpu_is_not_up() -> None:
     """A driver without a GPU does not count as NVML answering."""
-    sample = readings.sample('{"driver": "1", "gpus": []}')
-    assert isinstance(sample, readings.Sample)
+    sample = nvml.sample('{"driver": "1", "gpus": []}')
+    assert isinstance(sample, nvml.Sample)
     assert not sample.up
 
 
 def test_a_failure_is_told_in_its_words() -> None:
     """The sampler's last words come through."""
-    assert readings.sample('{"failure": "Driver Not Loaded"}') == readings.Failure("Driver Not Loaded")
+    assert nvml.sample('{"failure": "Driver Not Loaded"}') == nvml.Failure("Driver Not Loaded")
 
 
 @given(
@@ -88,7 +88,7 @@ def test_a_failure_is_told_in_its_words() -> None:
 def test_any_other_json_is_refused_and_nothing_worse(data: object) -> None:
     """A line that is not a sample gives ValueError, never another exception."""
     try:
-        readings.sample(json.dumps(data))
+        nvml.sample(json.dumps(data))
     except ValueError:
         return
     assert isinstance(data, dict)
@@ -102,41 +102,41 @@ meminfo_names = st.from_regex(r"[A-Z][A-Za-z_()0-9]{0,20}", fullmatch=True)
 def test_meminfo_is_read_whatever_its_lines(lines: dict[str, tuple[int, bool]]) -> None:
     """Each line comes back, kB as bytes and counts as they are, in the kernel's spacing."""
     text = "".join(f"{name + ':':<16}{number:>8}{' kB' if unit else ''}\n" for name, (number, unit) in lines.items())
-    assert readings.meminfo(text) == {name: number * (1024 if unit else 1) for name, (number, unit) in lines.items()}
+    assert memory.meminfo(text) == {name: number * (1024 if unit else 1) for name, (number, unit) in lines.items()}
 
 
 @given(st.text(max_size=300))
 def test_meminfo_never_fails(text: str) -> None:
     """Lines in another form are left out."""
-    assert all(value >= 0 for value in readings.meminfo(text).values())
+    assert all(value >= 0 for value in memory.meminfo(text).values())
 
 
 def test_allocatable_is_available_plus_free_swap() -> None:
     """NVIDIA's rule without huge pages."""
-    assert readings.allocatable_bytes({"MemAvailable": 100, "SwapFree": 20, "HugePages_Total": 0}) == 120
+    assert memory.allocatable_bytes({"MemAvailable": 100, "SwapFree": 20, "HugePages_Total": 0}) == 120
 
 
 def test_huge_pages_replace_the_rest() -> None:
     """With huge pages set aside only the free ones can be allocated, and swap counts nothing."""
-    memory = {"MemAvailable": 100, "SwapFree": 20, "HugePages_Total": 8, "HugePages_Free": 3, "Hugepagesize": 2048}
-    assert readings.allocatable_bytes(memory) == 6144
+    pages = {"MemAvailable": 100, "SwapFree": 20, "HugePages_Total": 8, "HugePages_Free": 3, "Hugepagesize": 2048}
+    assert memory.allocatable_bytes(pages) == 6144
 
 
 def test_allocatable_is_unknown_without_its_terms() -> None:
     """A kernel that does not say gives None."""
-    assert readings.allocatable_bytes({"SwapFree": 20}) is None
-    assert readings.allocatable_bytes({"MemAvailable": 100, "HugePages_Total": 8}) is None
+    assert memory.allocatable_bytes({"SwapFree": 20}) is None
+    assert memory.allocatable_bytes({"MemAvailable": 100, "HugePages_Total": 8}) is None
 
 
 def test_a_zone_has_its_acpi_name_and_trips() -> None:
     """The name is the last part of the ACPI path; trip points carry number, action and °C."""
     files = {"type": "acpitz\n", "temp": "48250\n", "acpi_path": "\\_SB_.TSOC\n"}
     files |= {"trip_point_0_temp": "104850\n", "trip_point_0_type": "critical\n", "trip_point_10_temp": "95000\n"}
-    trips = (readings.Trip(0, "critical", 104.85), readings.Trip(10, "", 95.0))
-    assert readings.zone(0, files) == readings.Zone(0, "acpitz", "TSOC", 48.25, trips)
+    trips = (thermal.Trip(0, "critical", 104.85), thermal.Trip(10, "", 95.0))
+    assert thermal.zone(0, files) == thermal.Zone(0, "acpitz", "TSOC", 48.25, trips)
 
 
 @pytest.mark.parametrize("text", ["", "asleep", "-274000"])
 def test_a_silent_sensor_has_no_temperature(text: str) -> None:
     """No number, and the kernel's mark for none, are None."""
-    assert readings.celsius(text) is None
+    assert thermal.celsius(text) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporters.gb10.readings import Sample
+from exporters.gb10.readings.nvml import Sample
 from exporters.gb10.snapshot import Snapshot, Status
 
 SAMPLE = Sample("580.1", ())

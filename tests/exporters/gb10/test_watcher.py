@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporters.gb10.snapshot import Snapshot
-from exporters.gb10.sources import Sampler
+from exporters.gb10.sources.sampler_process import Sampler
 from exporters.gb10.watcher import Watcher
 
 if TYPE_CHECKING:

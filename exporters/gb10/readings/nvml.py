@@ -1,9 +1,8 @@
-"""What sources say (text) → readings (numbers in base units). Pure; None, or no key: the hardware is silent."""
+"""A sampler's line (text) → what NVML said of every GPU, in base units. Pure; None, or no key: it is silent."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ EVENT_COUNTS_PER_SECOND = 1_000_000_000
 TROUBLE_CODES = frozenset({1, 9, 15, 16, 17})
 
 UNKNOWN_PERFORMANCE_STATE = 32  # NVML_PSTATE_UNKNOWN
-ABSOLUTE_ZERO_CELSIUS = -273.15  # the kernel marks an unset thermal value as -274 °C
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +61,6 @@ class Failure:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trip:
-    """A temperature at which the kernel acts: `kind` is critical, hot, passive or active."""
-
-    number: int
-    kind: str
-    celsius: float
-
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """One thermal zone; `name` is the last part of its ACPI path (TSOC), since a GB10's zones all have one type."""
-
-    number: int
-    kind: str
-    name: str
-    celsius: float | None
-    trips: tuple[Trip, ...]
-
-
 def sample(line: str) -> Sample | Failure:
     """A line of the sampler; ValueError when it is not one."""
     data = json.loads(line)
@@ -121,44 +99,3 @@ def gpu(data: Mapping[str, Any]) -> Gpu:
         memory_used_bytes=memory["used"] if has_memory else None,
         event_reason_seconds={reason: count / EVENT_COUNTS_PER_SECOND for reason, count in counters.items()},
     )
-
-
-def meminfo(text: str) -> dict[str, int]:
-    """/proc/meminfo → {name: bytes}, counts (HugePages_Free) as they are; lines of another form are left out."""
-    found = re.findall(r"^([^\s:]+):[ \t]*(\d+)( kB)?[ \t]*$", text, flags=re.MULTILINE)
-    return {name: int(number) * (1024 if unit else 1) for name, number, unit in found}
-
-
-def allocatable_bytes(memory: Mapping[str, int]) -> int | None:
-    """What a CUDA program can still get of a unified memory, by the rule of NVIDIA's DGX Spark known-issues page.
-
-    MemAvailable plus free swap; where huge pages are set aside, the free ones alone. `cudaMemGetInfo` says less, since
-    it leaves out memory that can be reclaimed.
-    """
-    if memory.get("HugePages_Total"):
-        pages, size = memory.get("HugePages_Free"), memory.get("Hugepagesize")
-        return None if pages is None or size is None else pages * size
-    available = memory.get("MemAvailable")
-    return None if available is None else available + memory.get("SwapFree", 0)
-
-
-def zone(number: int, files: Mapping[str, str]) -> Zone:
-    """The files of /sys/class/thermal/thermal_zoneN (name → content, `acpi_path` from device/path) → a zone."""
-    trips = []
-    for name in sorted(files):
-        match = re.fullmatch(r"trip_point_(\d+)_temp", name)
-        trip_celsius = celsius(files[name]) if match else None
-        if match and trip_celsius is not None:
-            kind = files.get(f"trip_point_{match[1]}_type", "").strip()
-            trips.append(Trip(int(match[1]), kind, trip_celsius))
-    acpi_name = files.get("acpi_path", "").strip().rpartition(".")[2]
-    return Zone(number, files.get("type", "").strip(), acpi_name, celsius(files.get("temp", "")), tuple(trips))
-
-
-def celsius(text: str) -> float | None:
-    """Millidegrees as the kernel writes them → °C; None when there is no number or the kernel's mark for none."""
-    try:
-        degrees = int(text) / 1000
-    except ValueError:
-        return None
-    return degrees if degrees > ABSOLUTE_ZERO_CELSIUS else None

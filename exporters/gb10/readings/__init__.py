@@ -1,0 +1,1 @@
+"""What sources say (text) → readings (numbers in base units), one file a subject. Pure."""
