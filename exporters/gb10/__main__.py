@@ -15,15 +15,22 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
-from exporters.gb10.registry import Registry, collectors
+from exporters.gb10.registry import Registry, collectors, health
 from exporters.gb10.snapshot import Snapshot
 from exporters.gb10.sources.host import Host
 from exporters.gb10.sources.sampler_process import Sampler
 from exporters.gb10.watcher import START_S, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import Metric
 
 log = logging.getLogger("gb10-exporter")
 
@@ -52,6 +59,10 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--path.procfs", dest="procfs", metavar="PATH", type=Path, default=Path("/proc"))
     flags.add_argument("--path.sysfs", dest="sysfs", metavar="PATH", type=Path, default=Path("/sys"))
+    flags.add_argument(
+        "--path.privileged", dest="privileged", metavar="FILE", type=Path,
+        default=Path("/run/sparkfleet-gb10/privileged.json"),
+    )  # fmt: skip
     flags.add_argument("--nvml.interval", dest="interval", metavar="SECONDS", type=seconds, default=1.0)
     flags.add_argument(
         "--nvml.deadline", dest="deadline", metavar="SECONDS", type=seconds, default=5.0,
@@ -80,19 +91,36 @@ def main(arguments: list[str] | None = None) -> int:
     overdue_s = flags.interval + flags.deadline
     snapshot = Snapshot(valid_s=overdue_s)
     watcher = Watcher(snapshot, lambda: Sampler(sampler_command(flags.interval)), overdue_s)
-    registry = CollectorRegistry()
-    registry.register(Registry(collectors(Host(flags.procfs, flags.sysfs), snapshot)))
+    parts = collectors(Host(flags.procfs, flags.sysfs), snapshot, flags.privileged)
+    registry = Registry(parts)
+    registry.start(wait_s=1)
     watcher.start()
     try:
         if flags.once:
             watcher.tried.wait(START_S + overdue_s)
-            sys.stdout.write(generate_latest(registry).decode())
+            sys.stdout.write(registry.text())
         else:
-            ProcessCollector(registry=registry)
-            serve(registry, *flags.listen)
+            served = CollectorRegistry()
+            served.register(Families(registry))
+            ProcessCollector(registry=served)
+            serve(served, *flags.listen)
     finally:
         watcher.stop()
     return 0
+
+
+class Families(Collector):
+    """The registry as prometheus_client wants it."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        outcomes = self._registry.outcomes()
+        for outcome in outcomes.values():
+            yield from outcome.families
+        yield from health(outcomes)
 
 
 def serve(registry: CollectorRegistry, host: str, port: int) -> None:

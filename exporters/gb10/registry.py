@@ -1,73 +1,106 @@
-"""The collectors → one scrape: each timed, each with its success; one that fails never silences the others."""
+"""The collectors → one scrape: each timed, each with its success; one that fails or hangs never silences the others."""
 
 from __future__ import annotations
 
-import logging
+import threading
 import time
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector as PrometheusCollector
 
 from exporters.gb10.collectors import PREFIX, gpu, machine, memory, nvml, thermal
+from exporters.gb10.exposition import exposition
+from exporters.gb10.parts import Asked, Outcome, Part, Polled
 from exporters.gb10.readings.memory import meminfo
 from exporters.gb10.readings.thermal import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from prometheus_client import Metric
 
     from exporters.gb10.snapshot import Snapshot
     from exporters.gb10.sources.host import Host
 
-log = logging.getLogger(__name__)
 
+def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Part]:  # noqa: ARG001
+    """Every collector by name, in the order of the output. A new one is a file in collectors/ and a line here.
 
-def collectors(host: Host, snapshot: Snapshot) -> dict[str, Callable[[], Iterable[Metric]]]:
-    """Every collector by name, in the order of the output. A new one is a file in collectors/ and a line here."""
+    What could block (sensors behind ACPI, devices' files, statvfs) has an interval of its own in seconds: it is polled.
+    """
     return {
-        "nvml": lambda: nvml.families(snapshot.status()),
-        "gpu": lambda: gpu.families(snapshot.status().sample),
-        "memory": lambda: memory.families(meminfo(host.meminfo())),
-        "thermal": lambda: thermal.families(zone(*item) for item in host.thermal_zones().items()),
-        "machine": lambda: machine.families(host.dmi()),
+        "nvml": Part(lambda: nvml.families(snapshot.status())),
+        "gpu": Part(lambda: gpu.families(snapshot.status().sample)),
+        "memory": Part(lambda: memory.families(meminfo(host.meminfo()))),
+        "thermal": Part(lambda: thermal.families(zone(*item) for item in host.thermal_zones().items()), every_s=2),
+        "machine": Part(lambda: machine.families(host.dmi()), every_s=60),
     }
 
 
-class Registry(PrometheusCollector):
-    """What prometheus_client asks at each scrape."""
+class Registry:
+    """What a scrape asks: the parts, then how each of them fared, then the exporter's `own` metrics."""
 
-    def __init__(self, parts: dict[str, Callable[[], Iterable[Metric]]]) -> None:
-        self._parts = parts
-        self._failing: set[str] = set()
+    def __init__(self, parts: Mapping[str, Part], own: Iterable[Callable[[], Iterable[Metric]]] = ()) -> None:
+        self._parts = [
+            Polled(name, part) if part.every_s else Asked(name, part) for name, part in parts.items()
+        ]  # fmt: skip
+        self._own = tuple(own)
+        self._lock = threading.Lock()  # asking is not for two threads at a time
 
-    def collect(self) -> Iterable[Metric]:
-        """All families, then how each collector fared."""
-        success = GaugeMetricFamily(
-            f"{PREFIX}_collector_success",
-            "1 when the collector gave data, 0 when it failed or found nothing to tell.",
-            labels=["collector"],
-        )
-        duration = GaugeMetricFamily(
-            f"{PREFIX}_collector_duration_seconds", "How long the collector took in this scrape.", labels=["collector"]
-        )
-        for name, families in self._parts.items():
-            started = time.perf_counter()
-            found: list[Metric] = []
-            try:
-                found = list(families())
-            except Exception as error:  # noqa: BLE001  whatever it is, the other collectors must be heard
-                self._log_once(name, error)
-            else:
-                self._failing.discard(name)
-            duration.add_metric([name], time.perf_counter() - started)
-            success.add_metric([name], float(bool(found)))
-            yield from found
-        yield success
-        yield duration
+    def start(self, wait_s: float = 0) -> None:
+        """Begin to poll, and wait so long for the first polls to end; one that hangs is waited for no longer."""
+        polled = [part for part in self._parts if isinstance(part, Polled)]
+        for part in polled:
+            part.start()
+        end = time.monotonic() + wait_s
+        for part in polled:
+            part.polled.wait(max(0.0, end - time.monotonic()))
 
-    def _log_once(self, name: str, error: Exception) -> None:
-        if name not in self._failing:
-            log.warning("collector %s failed: %r", name, error)
-            self._failing.add(name)
+    def stop(self) -> None:
+        """Begin no further poll."""
+        for part in self._parts:
+            if isinstance(part, Polled):
+                part.stop()
+
+    def outcomes(self, names: Iterable[str] | None = None) -> dict[str, Outcome]:
+        """What the collectors (those of these names) say now."""
+        wanted = None if names is None else set(names)
+        with self._lock:
+            return {part.name: part.outcome() for part in self._parts if wanted is None or part.name in wanted}
+
+    def text(self) -> str:
+        """One scrape."""
+        outcomes = self.outcomes()
+        texts = [outcome.text for outcome in outcomes.values()]
+        texts.append(exposition(health(outcomes)))
+        texts.append(exposition(chain.from_iterable(own() for own in self._own)))
+        return "".join(texts)
+
+
+def health(outcomes: Mapping[str, Outcome]) -> Iterator[Metric]:
+    """How each collector fared."""
+    labels = ["collector"]
+    success = GaugeMetricFamily(
+        f"{PREFIX}_collector_success",
+        "1 when the collector gave data, 0 when it failed, is overdue or found nothing to tell.",
+        labels=labels,
+    )
+    duration = GaugeMetricFamily(
+        f"{PREFIX}_collector_duration_seconds",
+        "How long the collector took when it was last asked, or how long it has hung.",
+        labels=labels,
+    )
+    last = GaugeMetricFamily(
+        f"{PREFIX}_collector_last_success_timestamp_seconds",
+        "When the collector last gave data, in seconds since 1970.",
+        labels=labels,
+    )
+    for name, outcome in outcomes.items():
+        success.add_metric([name], float(outcome.success))
+        if outcome.duration_s is not None:
+            duration.add_metric([name], outcome.duration_s)
+        if outcome.last_success is not None:
+            last.add_metric([name], outcome.last_success)
+    yield from (family for family in (success, duration, last) if family.samples)

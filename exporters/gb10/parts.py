@@ -1,0 +1,116 @@
+"""A collector → its latest outcome: asked within the scrape, or polled in a thread of its own where it could block.
+
+A poll that hangs (a sensor asleep behind ACPI, a dead disk) delays no scrape and no other collector: what it said last
+is told for three more of its intervals (10 s at least), then nothing of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporters.gb10.exposition import exposition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from prometheus_client import Metric
+
+log = logging.getLogger(__name__)
+
+INTERVALS_KEPT = 3  # one late poll is no fault, three are
+LEAST_KEPT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One collector: how to ask it, and how often. With `every_s` 0 each scrape asks it, so it must never block."""
+
+    families: Callable[[], Iterable[Metric]]
+    every_s: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a collector said last. One that failed or is overdue has no families, however many it gave before."""
+
+    families: tuple[Metric, ...] = ()
+    text: str = ""  # the same families as an exposition
+    duration_s: float | None = None  # None before the first poll has ended
+    last_success: float | None = None  # seconds since 1970
+
+    @property
+    def success(self) -> bool:
+        """Whether there is something to tell."""
+        return bool(self.families)
+
+
+class Asked:
+    """A part that every scrape asks."""
+
+    def __init__(self, name: str, part: Part) -> None:
+        self.name, self._families = name, part.families
+        self._last_success: float | None = None
+        self._failing = False
+
+    def outcome(self) -> Outcome:
+        """Ask now; whatever the collector raises is logged, when it is new, and makes a failed outcome."""
+        started = time.perf_counter()
+        families: tuple[Metric, ...] = ()
+        text = ""
+        try:
+            families = tuple(self._families())
+            text = exposition(families)
+        except Exception as error:  # noqa: BLE001  whatever it is, the other collectors must be heard
+            families = ()
+            if not self._failing:
+                log.warning("collector %s failed: %r", self.name, error)
+            self._failing = True
+        else:
+            self._failing = False
+        if families:
+            self._last_success = time.time()
+        return Outcome(families, text, time.perf_counter() - started, self._last_success)
+
+
+class Polled:
+    """A part that a thread of its own asks every so often; scrapes are served its last outcome, while that is fresh."""
+
+    def __init__(self, name: str, part: Part, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name, self._every_s, self._clock = name, part.every_s, clock
+        self._asked = Asked(name, part)
+        self._kept_s = max(INTERVALS_KEPT * part.every_s, LEAST_KEPT_S)
+        self._latest: tuple[Outcome, float] = (Outcome(), 0.0)  # and when it came; replaced as a whole: no lock needed
+        self._began: float | None = None  # when the poll under way began
+        self._stop = threading.Event()
+        self.polled = threading.Event()  # set once the first poll has ended
+
+    def start(self) -> None:
+        """Begin; the thread ends with the process, however stuck it is."""
+        threading.Thread(target=self._run, name=f"poll-{self.name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Begin no further poll."""
+        self._stop.set()
+
+    def outcome(self) -> Outcome:
+        """The last poll's; while one hangs beyond the limit, an empty one that has lasted as long as it hangs."""
+        began, (latest, ended) = self._began, self._latest
+        now = self._clock()
+        if began is not None and now - began > self._kept_s:
+            return Outcome(duration_s=now - began, last_success=latest.last_success)
+        if now - ended > self._kept_s:  # also after a pause of the whole machine
+            return Outcome(duration_s=latest.duration_s, last_success=latest.last_success)
+        return latest
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._began = self._clock()
+            outcome = self._asked.outcome()
+            self._latest = (outcome, self._clock())
+            self._began = None
+            self.polled.set()
+            self._stop.wait(self._every_s)
