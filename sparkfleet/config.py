@@ -6,7 +6,6 @@ Nothing is touched before the whole description is sound.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import json
 import re
 import types
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from sparkfleet.cross_checks import cross_faults
 from sparkfleet.errors import ConfigError
-from sparkfleet.model import NOT_A_REFERENCE, Fleet, Role
+from sparkfleet.forms import NOT_A_REFERENCE
+from sparkfleet.model import Fleet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,7 @@ def from_engine(values: Mapping[str, str], project: Path) -> Fleet:
 
 def parse(raw: Mapping[str, Any], *, where: str = "") -> Fleet:
     """A plain mapping → Fleet, or ConfigError with every fault: `hosts.spark-03.port: expected …, found "x"`."""
-    faults = _cross_faults(raw)
+    faults = cross_faults(raw)
     try:
         fleet = Fleet.model_validate(raw)
     except ValidationError as error:
@@ -74,10 +75,24 @@ def anchored(fleet: Fleet, project: Path) -> Fleet:
     folder = (project / fleet.controller.folder).absolute()
     controller = fleet.controller.model_copy(update={"folder": folder})
     cloud = fleet.cloud
-    if cloud.onprem and cloud.onprem.admin.startswith("file:"):
-        admin = f"file:{(project / cloud.onprem.admin.removeprefix('file:')).absolute()}"
+    if cloud.onprem:
+        admin = _anchored(cloud.onprem.admin, project)
         cloud = cloud.model_copy(update={"onprem": cloud.onprem.model_copy(update={"admin": admin})})
-    return fleet.model_copy(update={"controller": controller, "cloud": cloud})
+    grafana = fleet.monitoring.grafana
+    anchors = {
+        "token": _anchored(grafana.token, project),
+        "admin_password": _anchored(grafana.admin_password, project),
+        "key": grafana.key and (project / grafana.key).absolute(),
+    }
+    monitoring = fleet.monitoring.model_copy(update={"grafana": grafana.model_copy(update=anchors)})
+    return fleet.model_copy(update={"controller": controller, "cloud": cloud, "monitoring": monitoring})
+
+
+def _anchored(reference: str | None, project: Path) -> str | None:
+    """A reference to a file, with its path made absolute; any other as it is."""
+    if reference is None or not reference.startswith("file:"):
+        return reference
+    return f"file:{(project / reference.removeprefix('file:')).absolute()}"
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -109,53 +124,6 @@ def _decoded(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _cross_faults(raw: Mapping[str, Any]) -> list[str]:
-    """What concerns two places at once; works on unchecked data, so every step looks before it reads."""
-    hosts = _map(raw.get("hosts"))
-    cloud = _map(raw.get("cloud"))
-    access = _map(raw.get("access"))
-    user = _map(raw.get("controller")).get("user", "sparkfleet")
-    faults = [f"cloud.generations.{n}: no such host" for n in _map(cloud.get("generations")) if n not in hosts]
-    for check, waiver in _map(raw.get("waivers")).items():
-        unknown = [name for name in _list(_map(waiver).get("hosts")) if name not in hosts]
-        faults += [f"waivers.{check}.hosts: {name}: no such host" for name in unknown]
-    faults += [
-        f"access.users.{name}: is the automation user; give people names of their own"
-        for name in _map(access.get("users"))
-        if name == user
-    ]
-    for provider in ("aws", "onprem"):
-        if cloud.get("provider") == provider and cloud.get(provider) is None:
-            faults.append(f"cloud.{provider}: missing; provider {provider} needs this section")
-    owner: dict[str, str] = {}
-    for name, host in hosts.items():
-        for address in _list(_map(host).get("addresses")):
-            if owner.setdefault(address, name) != name:
-                faults.append(f"hosts.{name}.addresses: {address} is also an address of {owner[address]}")
-        if Role.MONITOR in _list(_map(host).get("roles")) and not _ips(_list(_map(host).get("addresses"))):
-            faults.append(f"hosts.{name}.addresses: a monitor host needs an IP address, the firewall lets it scrape")
-    return faults
-
-
-def _ips(addresses: list[str]) -> list[str]:
-    found = []
-    for address in addresses:
-        try:
-            ipaddress.ip_address(address)
-        except ValueError:
-            continue
-        found.append(address)
-    return found
-
-
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[str]:
-    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
 def _shown(value: Any) -> str:

@@ -1,88 +1,35 @@
 """The fleet description, typed: what `config` reads and every other module works from.
 
 Pure data. Every field has a unit in its name or a sentence; unknown keys are refused. What concerns two fields at
-once is checked by `config`, so that all faults of a file show together.
+once is checked by `cross_checks`, so that all faults of a file show together.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
-import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field
 
-# Each must match the whole value: `$` would let a line break through, into files that have one setting a line.
-HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
-USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
-PUBLIC_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+( .*)?")
-SECRET_REFERENCE = re.compile(r"(file|env):.+")
-DNS_NAME = re.compile(r"(?![0-9.]+$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
-PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
-TIMEZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
-SYSCTL_KEY = re.compile(r"[a-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
-NOT_A_REFERENCE = "not_a_reference"
-
-
-def _matches(pattern: re.Pattern[str], expected: str) -> AfterValidator:
-    """A validator whose message names what was expected, not the pattern."""
-
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            message = f"expected {expected}"
-            raise ValueError(message)
-        return value
-
-    return AfterValidator(check)
-
-
-def _address(value: str) -> str:
-    """An IP address or a DNS name; what SSH can be given."""
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        if not DNS_NAME.fullmatch(value):
-            message = "expected an IP address or a DNS name"
-            raise ValueError(message) from None
-    return value
-
-
-def _reference(value: Any) -> Any:
-    """Refuse, with an error of a kind of its own, what may be the secret itself: `config` does not show it."""
-    if not isinstance(value, str) or not SECRET_REFERENCE.fullmatch(value):
-        raise PydanticCustomError(NOT_A_REFERENCE, 'expected "file:PATH" or "env:NAME", never the secret itself')
-    return value
-
-
-def _day(value: Any) -> Any:
-    """Pulumi's engine hands a YAML date over as Go prints times: `2027-01-31 00:00:00 +0000 UTC`."""
-    return value.removesuffix(" 00:00:00 +0000 UTC") if isinstance(value, str) else value
-
-
-Address = Annotated[str, AfterValidator(_address)]
-Duration = Annotated[
-    str, _matches(re.compile(r"[1-9][0-9]*(ms|s|m|h|d|w|y)"), 'a Prometheus duration such as "15s" or "30d"')
-]
-HostName = Annotated[str, _matches(HOST_NAME, "lower-case letters, digits and hyphens, at most 32")]
-UserName = Annotated[str, _matches(USER_NAME, "a POSIX user name")]
-PublicKey = Annotated[str, _matches(PUBLIC_KEY, 'a public key line such as "ssh-ed25519 AAAA… name"')]
-SecretReference = Annotated[str, BeforeValidator(_reference)]
-ByteSize = Annotated[str, _matches(re.compile(r"[1-9][0-9]*[KMGT]"), 'a systemd size such as "500M"')]
-PackageName = Annotated[str, _matches(PACKAGE_NAME, "the name of a Debian package")]
-Timezone = Annotated[str, _matches(TIMEZONE, 'a time zone such as "Europe/Berlin"')]
-SysctlKey = Annotated[str, _matches(SYSCTL_KEY, 'a kernel setting such as "net.core.somaxconn"')]
-# As the probe reads it back: words with one space between them.
-SysctlValue = Annotated[str, _matches(re.compile(r"\S+( \S+)*"), "words with single spaces between them")]
-
-
-class Described(BaseModel):
-    """A part of the description: unknown keys are refused, nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from sparkfleet.forms import (
+    Address,
+    AwsRegion,
+    ByteSize,
+    Described,
+    HostName,
+    HostPath,
+    PackageName,
+    PublicKey,
+    SecretReference,
+    SysctlKey,
+    SysctlValue,
+    Timezone,
+    UserName,
+    day,
+)
+from sparkfleet.telemetry import Exporter, Monitor, Monitoring
 
 
 class Role(StrEnum):
@@ -92,6 +39,7 @@ class Role(StrEnum):
     ACCESS = "access"
     EXPORTER = "exporter"
     MONITOR = "monitor"
+    GRAFANA = "grafana"
 
 
 ALWAYS: tuple[Role, ...] = (Role.BASE, Role.ACCESS)
@@ -130,7 +78,9 @@ class Host(Described):
     addresses: list[Address] = Field(min_length=1, description="tried in order: tailnet first, LAN after it")
     roles: list[Role] = Field(default_factory=list, description="beside base and access, which every host has")
     port: int = Field(default=22, ge=1, le=65535, description="sshd's port")
-    sysfs: Path = Field(default=Path("/sys"), description="its /sys; a stand-in replays one elsewhere")
+    procfs: HostPath = Field(default=Path("/proc"), description="its /proc; a stand-in replays one elsewhere")
+    sysfs: HostPath = Field(default=Path("/sys"), description="its /sys; the same")
+    kmsg: HostPath = Field(default=Path("/dev/kmsg"), description="its kernel log; the same")
 
     @property
     def all_roles(self) -> tuple[Role, ...]:
@@ -169,21 +119,6 @@ class Base(Described):
     )
 
 
-class Exporter(Described):
-    """The GB10 exporter."""
-
-    port: int = Field(default=9810, ge=1024, le=65535)
-    interval_s: float = Field(default=1.0, ge=0.1, le=60, description="how often NVML is sampled")
-
-
-class Monitor(Described):
-    """Prometheus and Alertmanager on the host that has the role monitor; both listen on loopback."""
-
-    retention: Duration = "30d"
-    scrape_interval: Duration = "15s"
-    webhook: str = Field(default="", description="where Alertmanager sends alerts; empty: nowhere yet")
-
-
 class Onprem(Described):
     """Any S3-compatible store with an IAM-style API."""
 
@@ -196,7 +131,7 @@ class Onprem(Described):
 class Aws(Described):
     """The AWS account; credentials come from the environment, as Pulumi expects them."""
 
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    region: AwsRegion
     bucket_prefix: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,30}$", description="bucket names are global")
     trust_bundle: Path | None = Field(
         default=None, description="PEM of the authority behind the hosts' certificates; without it they get no role"
@@ -218,9 +153,7 @@ class Waiver(Described):
     """A check of the compliance pack that may fail for a while: why, until when, and where."""
 
     reason: str = Field(min_length=10)
-    until: Annotated[dt.date, BeforeValidator(_day)] = Field(
-        description="the first day on which the check counts again"
-    )
+    until: Annotated[dt.date, BeforeValidator(day)] = Field(description="the first day on which the check counts again")
     hosts: list[HostName] = Field(default_factory=list, description="empty: every host")
 
 
@@ -234,6 +167,7 @@ class Fleet(Described):
     access: Access = Access()
     exporter: Exporter = Exporter()
     monitor: Monitor = Monitor()
+    monitoring: Monitoring = Monitoring()
     cloud: Cloud = Cloud()
     waivers: dict[str, Waiver] = Field(default_factory=dict, description="by the id of the check")
 

@@ -89,7 +89,18 @@ def monitor(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     )
 
 
-PARTS = {Role.BASE: base, Role.ACCESS: access, Role.EXPORTER: exporter, Role.MONITOR: monitor}
+def grafana(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
+    """Grafana beside Prometheus."""
+    return Parts()
+
+
+PARTS = {
+    Role.BASE: base,
+    Role.ACCESS: access,
+    Role.EXPORTER: exporter,
+    Role.MONITOR: monitor,
+    Role.GRAFANA: grafana,
+}
 
 
 def exporters(fleet: Fleet) -> dict[str, str]:

@@ -34,7 +34,8 @@ def sound() -> dict[str, Any]:
         "base": {"timezone": "Europe/Berlin", "packages": ["jq"], "sysctls": {"net.core.somaxconn": "4096"}},
         "access": {"users": {"alice": {"sudo": True, "authorized_keys": [f"{KEY} alice@example"]}}},
         "exporter": {"port": 9810, "interval_s": 0.5},
-        "monitor": {"retention": "30d", "scrape_interval": "15s", "webhook": "http://192.0.2.9/"},
+        "monitor": {"retention": "30d", "scrape_interval": "15s"},
+        "monitoring": {"alerts": "prometheus", "receivers": {"page": {"webhook": "http://192.0.2.9/"}}},
         "cloud": {
             "provider": "onprem",
             "onprem": {
@@ -92,8 +93,8 @@ def test_nine_faults_are_nine_messages_in_one_run() -> None:
         "cloud.generations.spark-09: no such host",
         'hosts.spark-01.port: input should be a valid integer, unable to parse string as an integer, found "ssh"',
         (
-            "hosts.spark-01.roles[1]: expected 'base', 'access', 'exporter' or 'monitor' (did you mean monitor?), "
-            'found "moniter"'
+            "hosts.spark-01.roles[1]: expected 'base', 'access', 'exporter', 'monitor' or 'grafana' "
+            '(did you mean monitor?), found "moniter"'
         ),
         "hosts.spark-02.addresses: missing",
         "hosts.spark-02.adresses: unknown key; did you mean addresses?",
@@ -121,6 +122,8 @@ def test_the_message_counts_its_faults_and_says_that_nothing_was_touched() -> No
         (("access", "users", "alice"), "authorised_keys", "authorized_keys"),
         (("exporter",), "interval", "interval_s"),
         (("monitor",), "retain", "retention"),
+        (("monitoring",), "alert", "alerts"),
+        (("monitoring", "receivers", "page"), "webhok", "webhook"),
         (("cloud",), "providor", "provider"),
         (("cloud", "onprem"), "end_point", "endpoint"),
         (("waivers", "ACCESS-01"), "untill", "until"),
@@ -438,10 +441,12 @@ def test_the_examples_commented_lines_load_too(tmp_path: Path) -> None:
     """What the example shows in comments is right as soon as somebody removes the comment signs."""
     text = (PROJECT / "Pulumi.lab.yaml").read_text()
     text = text.replace("provider: onprem", "provider: aws").replace("sparkfleet:waivers: {}", "sparkfleet:waivers:")
-    text = re.sub(r"(?m)^( *)# (aws:|  region:|  bucket_prefix:|  trust_bundle:|  ACCESS)", r"\1\2", text)
+    text = re.sub(r"(?m)^( *)# (aws:|amp:|  [a-z_]+:|token:|admin_password:|  ACCESS)", r"\1\2", text)
     write(tmp_path, text)
 
     fleet = config.load("x", tmp_path)
 
     assert fleet.cloud.aws
+    assert fleet.monitoring.amp
+    assert fleet.monitoring.grafana.token == "env:GRAFANA_TOKEN"
     assert fleet.waivers["ACCESS-01"].hosts == ["spark-01"]

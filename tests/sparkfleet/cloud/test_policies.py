@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkfleet.cloud import policies
-from sparkfleet.model import HOST_NAME
+from sparkfleet.forms import HOST_NAME
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cloud"
 DATASETS, MODELS = (policies.bucket_arn(f"demo-{purpose}") for purpose in ("datasets", "models"))

@@ -35,7 +35,15 @@ def description() -> dict[str, Any]:
                 "bob": {"authorized_keys": []},
             }
         },
-        "monitor": {"webhook": "http://192.0.2.9/hook"},
+        "monitoring": {
+            "runbooks": "https://docs.example/",
+            "receivers": {
+                "page": {"webhook": "http://192.0.2.9/page"},
+                "ticket": {"webhook": "http://192.0.2.9/ticket"},
+                "remediation": {"webhook": "http://192.0.2.9/remediation"},
+                "deadman": {"webhook": "http://192.0.2.9/deadman"},
+            },
+        },
         "cloud": {
             "provider": "onprem",
             "onprem": {"endpoint": "http://s:1", "iam_endpoint": "http://s:2", "admin": "file:/srv/admin.json"},

@@ -1,0 +1,127 @@
+"""A raw description → what is wrong where two of its places meet, each fault with the path to mend.
+
+Works on unchecked data, so that these faults show together with those of single values: every step looks before it
+reads.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from sparkfleet.model import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def cross_faults(raw: Mapping[str, Any]) -> list[str]:
+    """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
+    hosts = _map(raw.get("hosts"))
+    single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw)]
+    return [*single, *_addresses(hosts), *_grafana(raw, hosts)]
+
+
+def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
+    """Hosts and users that are named in one place and described, or reserved, in another."""
+    user = _map(raw.get("controller")).get("user", "sparkfleet")
+    generations = _map(_map(raw.get("cloud")).get("generations"))
+    faults = [f"cloud.generations.{n}: no such host" for n in generations if n not in hosts]
+    for check, waiver in _map(raw.get("waivers")).items():
+        unknown = [name for name in _list(_map(waiver).get("hosts")) if name not in hosts]
+        faults += [f"waivers.{check}.hosts: {name}: no such host" for name in unknown]
+    return faults + [
+        f"access.users.{name}: is the automation user; give people names of their own"
+        for name in _map(_map(raw.get("access")).get("users"))
+        if name == user
+    ]
+
+
+def _cloud(cloud: Mapping[str, Any]) -> list[str]:
+    return [
+        f"cloud.{provider}: missing; provider {provider} needs this section"
+        for provider in ("aws", "onprem")
+        if cloud.get("provider") == provider and cloud.get(provider) is None
+    ]
+
+
+def _addresses(hosts: Mapping[str, Any]) -> list[str]:
+    """One address for one host; and an exporter is scraped from an address that its firewall lets in."""
+    faults = []
+    owner: dict[str, str] = {}
+    for name, host in hosts.items():
+        for address in _list(_map(host).get("addresses")):
+            if owner.setdefault(address, name) != name:
+                faults.append(f"hosts.{name}.addresses: {address} is also an address of {owner[address]}")
+        if Role.MONITOR in _roles(host) and not _versions(host):
+            faults.append(f"hosts.{name}.addresses: a monitor host needs an IP address, the firewall lets it scrape")
+    monitors = {name: _versions(host) for name, host in hosts.items() if Role.MONITOR in _roles(host)}
+    for name, host in hosts.items():
+        first = _version(next(iter(_list(_map(host).get("addresses"))), ""))
+        if Role.EXPORTER not in _roles(host) or first is None:
+            continue
+        faults += [
+            f"hosts.{name}.addresses: the first one, by which {monitor} scrapes, is IPv{first}, and {monitor} has no "
+            f"IPv{first} address that the firewall could let in"
+            for monitor, versions in monitors.items()
+            if monitor != name and versions and first not in versions
+        ]
+    return faults
+
+
+def _evaluator(raw: Mapping[str, Any]) -> list[str]:
+    """The evaluator that pages exists and can be heard."""
+    monitoring = _map(raw.get("monitoring"))
+    alerts, amp = monitoring.get("alerts", "prometheus"), _map(monitoring.get("amp"))
+    faults = []
+    if alerts == "grafana" and _map(monitoring.get("grafana")).get("mode", "none") == "none":
+        faults.append("monitoring.grafana.mode: alerts are to be grafana's, and there is none: install or push")
+    if alerts == "amp" and not amp:
+        faults.append("monitoring.amp: missing; alerts: amp needs this section")
+    if alerts == "amp" and amp and not amp.get("topic_arn"):
+        faults.append("monitoring.amp.topic_arn: missing; AMP tells its alerts to an SNS topic alone")
+    if alerts == "amp" and _map(raw.get("cloud")).get("provider", "none") != "aws":
+        faults.append("monitoring.alerts: amp needs cloud.provider aws, its rules are resources of that account")
+    return faults
+
+
+def _grafana(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
+    """Grafana is where its mode says, and has what that mode needs."""
+    grafana = _map(_map(raw.get("monitoring")).get("grafana"))
+    mode, needed = grafana.get("mode", "none"), ("url", "token", "datasource_url")
+    faults = []
+    if mode == "push":
+        faults += [f"monitoring.grafana.{key}: missing; mode push needs it" for key in needed if not grafana.get(key)]
+    installed = [name for name, host in hosts.items() if Role.GRAFANA in _roles(host)]
+    if mode == "install" and len(installed) != 1:
+        faults.append(f"monitoring.grafana.mode: install needs one host with the role grafana, found {len(installed)}")
+    for name in installed:
+        if mode != "install":
+            faults.append(f"hosts.{name}.roles: grafana needs monitoring.grafana.mode install")
+        if Role.MONITOR not in _roles(hosts[name]):
+            faults.append(f"hosts.{name}.roles: grafana needs monitor beside it, Prometheus listens on loopback")
+    return faults
+
+
+def _roles(host: Any) -> list[str]:
+    return _list(_map(host).get("roles"))
+
+
+def _version(address: str) -> int | None:
+    """4 or 6; None for a name, of which nothing is known here."""
+    try:
+        return ipaddress.ip_address(address).version
+    except ValueError:
+        return None
+
+
+def _versions(host: Any) -> set[int]:
+    return {version for a in _list(_map(host).get("addresses")) if (version := _version(a))}
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []

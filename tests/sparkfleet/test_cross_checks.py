@@ -1,0 +1,145 @@
+"""Descriptions whose parts are sound alone and wrong together → the faults, told at the place to mend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sparkfleet import config
+from sparkfleet.errors import ConfigError
+
+V4, V6, BOTH = ["192.0.2.1"], ["fd7a::2"], ["192.0.2.2", "fd7a::2"]
+AMP = {"region": "eu-west-1", "workspace_id": "ws-12345678-90ab-cdef-1234-567890abcdef"}
+TOPIC = {"topic_arn": "arn:aws:sns:eu-west-1:111122223333:alerts"}
+PUSH = {"mode": "push", "url": "https://grafana.example", "token": "env:T", "datasource_url": "https://p.example"}
+AWS = {"provider": "aws", "aws": {"region": "eu-west-1", "bucket_prefix": "example"}}
+
+
+def described(first: list[str], *roles: str, second: list[str] | None = None, **rest: Any) -> dict[str, Any]:
+    """spark-01 with the roles, and spark-02 with the exporter where it has addresses."""
+    hosts: dict[str, Any] = {"spark-01": {"addresses": first, "roles": list(roles)}}
+    if second:
+        hosts["spark-02"] = {"addresses": second, "roles": ["exporter"]}
+    return {"fleet": "lab", "hosts": hosts, **rest}
+
+
+def faults(raw: dict[str, Any]) -> list[str]:
+    """Every fault that `parse` names."""
+    try:
+        config.parse(raw)
+    except ConfigError as error:
+        return error.faults
+    return []
+
+
+def test_an_exporter_that_its_firewall_closes_to_the_monitor_is_refused() -> None:
+    """Scraped over IPv6, while the firewall can let the monitor in over IPv4 alone: every scrape would be dropped."""
+    [fault] = faults(described(V4, "monitor", second=V6))
+
+    assert fault.startswith("hosts.spark-02.addresses: the first one, by which spark-01 scrapes, is IPv6, and spark-01")
+    assert fault.endswith("has no IPv6 address that the firewall could let in")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(BOTH, ["fd7a::3"]), (V4, ["192.0.2.9", "fd7a::3"]), (V4, ["spark.example", "fd7a::3"])],
+    ids=["monitor has both", "exporter is first by IPv4", "a name: nothing is known"],
+)
+def test_an_exporter_that_the_monitor_reaches_is_sound(first: list[str], second: list[str]) -> None:
+    """One common version is enough, if it is the one of the exporter's first address."""
+    assert faults(described(first, "monitor", "exporter", second=second)) == []
+
+
+@pytest.mark.parametrize(
+    ("monitoring", "rest", "expected"),
+    [
+        (
+            {"alerts": "grafana"},
+            {},
+            ["monitoring.grafana.mode: alerts are to be grafana's, and there is none: install or push"],
+        ),
+        (
+            {"alerts": "amp"},
+            {},
+            [
+                "monitoring.alerts: amp needs cloud.provider aws, its rules are resources of that account",
+                "monitoring.amp: missing; alerts: amp needs this section",
+            ],
+        ),
+        (
+            {"alerts": "amp", "amp": AMP},
+            {"cloud": AWS},
+            ["monitoring.amp.topic_arn: missing; AMP tells its alerts to an SNS topic alone"],
+        ),
+        (
+            {"grafana": {"mode": "push", "url": "https://grafana.example"}},
+            {},
+            [
+                "monitoring.grafana.datasource_url: missing; mode push needs it",
+                "monitoring.grafana.token: missing; mode push needs it",
+            ],
+        ),
+        (
+            {"grafana": {"mode": "install"}},
+            {},
+            ["monitoring.grafana.mode: install needs one host with the role grafana, found 0"],
+        ),
+        ({"amp": AMP}, {}, []),
+        ({"alerts": "amp", "amp": {**AMP, **TOPIC}}, {"cloud": AWS}, []),
+        ({"alerts": "grafana", "grafana": PUSH}, {}, []),
+    ],
+)
+def test_who_pages_exists_and_can_be_heard(
+    monitoring: dict[str, Any], rest: dict[str, Any], expected: list[str]
+) -> None:
+    """The evaluator that the description names has what it needs, or the fault says what is missing."""
+    assert faults(described(V4, "monitor", monitoring=monitoring, **rest)) == expected
+
+
+@pytest.mark.parametrize(
+    ("roles", "mode", "expected"),
+    [
+        (["monitor", "grafana"], "install", []),
+        (
+            ["monitor", "grafana"],
+            "none",
+            ["hosts.spark-01.roles: grafana needs monitoring.grafana.mode install"],
+        ),
+        (
+            ["grafana"],
+            "install",
+            ["hosts.spark-01.roles: grafana needs monitor beside it, Prometheus listens on loopback"],
+        ),
+    ],
+)
+def test_grafana_is_installed_where_prometheus_is(roles: list[str], mode: str, expected: list[str]) -> None:
+    """The role and the mode go together, on a host that has Prometheus."""
+    assert faults(described(V4, *roles, monitoring={"grafana": {"mode": mode}})) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ({"monitoring": {"receivers": {"page": {"webhook": "example.org"}}}}, "monitoring.receivers.page.webhook"),
+        ({"monitoring": {"runbooks": "https://a b/"}}, "monitoring.runbooks"),
+        ({"monitoring": {"amp": {**AMP, "workspace_id": "ws-1"}}}, "monitoring.amp.workspace_id"),
+        ({"monitoring": {"grafana": {"token": "glsa_do-not-show"}}}, "monitoring.grafana.token"),
+        ({"monitor": {"storage_share": 1.5}}, "monitor.storage_share"),
+        ({"exporter": {"clock_cap_mhz": 5000}}, "exporter.clock_cap_mhz"),
+    ],
+)
+def test_a_wrong_value_is_told_by_its_path(raw: dict[str, Any], path: str) -> None:
+    """One fault at one place; what may be a secret is not shown again."""
+    [fault] = faults(described(V4, "monitor", **raw))
+
+    assert fault.startswith(f"{path}: ")
+    assert "do-not-show" not in fault
+
+
+@pytest.mark.parametrize("path", ["/proc\nUser=root", "/a b", "proc", "/%n", "/"])
+def test_a_path_of_a_host_is_one_word_of_its_unit(path: str) -> None:
+    """What goes into a unit's command line can neither break it nor be expanded there."""
+    [fault] = faults({"fleet": "lab", "hosts": {"spark-01": {"addresses": V4, "procfs": path}}})
+
+    assert fault.startswith("hosts.spark-01.procfs: expected an absolute path")
