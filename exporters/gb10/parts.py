@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporters.gb10.collectors import UnreadableError
 from exporters.gb10.exposition import exposition
 
 if TYPE_CHECKING:
@@ -35,17 +36,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a collector said last. One that failed or is overdue has no families, however many it gave before."""
+    """What a collector said last. One that failed or is overdue has no families, however many it gave before.
+
+    One that could not understand a part of its subject (UnreadableError) has the rest, and has failed nonetheless.
+    """
 
     families: tuple[Metric, ...] = ()
     text: str = ""  # the same families as an exposition
     duration_s: float | None = None  # None before the first poll has ended
     last_success: float | None = None  # seconds since 1970
+    failed: bool = False
 
     @property
     def success(self) -> bool:
-        """Whether there is something to tell."""
-        return bool(self.families)
+        """Whether there is something to tell, and all of it was understood."""
+        return bool(self.families) and not self.failed
 
 
 class Asked:
@@ -59,21 +64,26 @@ class Asked:
     def outcome(self) -> Outcome:
         """Ask now; whatever the collector raises is logged, when it is new, and makes a failed outcome."""
         started = time.perf_counter()
-        families: tuple[Metric, ...] = ()
-        text = ""
+        found: list[Metric] = []
+        text, failed = "", False
         try:
-            families = tuple(self._families())
-            text = exposition(families)
+            try:
+                found.extend(self._families())
+            except UnreadableError as error:  # what came before it is good
+                failed = True
+                self._complain(error)
+            text = exposition(found)
         except Exception as error:  # noqa: BLE001  whatever it is, the other collectors must be heard
-            families = ()
-            if not self._failing:
-                log.warning("collector %s failed: %r", self.name, error)
-            self._failing = True
-        else:
-            self._failing = False
-        if families:
+            found, failed = [], True
+            self._complain(error)
+        self._failing = failed
+        if found and not failed:
             self._last_success = time.time()
-        return Outcome(families, text, time.perf_counter() - started, self._last_success)
+        return Outcome(tuple(found), text, time.perf_counter() - started, self._last_success, failed=failed)
+
+    def _complain(self, error: Exception) -> None:
+        if not self._failing:
+            log.warning("collector %s failed: %r", self.name, error)
 
 
 class Polled:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
-from exporters.gb10.collectors import PREFIX, gpu, machine, memory, nvml, thermal
+from exporters.gb10.collectors import PREFIX, gpu, nvml
 from exporters.gb10.exposition import exposition
+from exporters.gb10.host_parts import host_parts
 from exporters.gb10.parts import Asked, Outcome, Part, Polled
-from exporters.gb10.readings.memory import meminfo
-from exporters.gb10.readings.thermal import zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from exporters.gb10.sources.host import Host
 
 
-def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Part]:  # noqa: ARG001
+def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Part]:
     """Every collector by name, in the order of the output. A new one is a file in collectors/ and a line here.
 
     What could block (sensors behind ACPI, devices' files, statvfs) has an interval of its own in seconds: it is polled.
@@ -33,9 +32,7 @@ def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Pa
     return {
         "nvml": Part(lambda: nvml.families(snapshot.status())),
         "gpu": Part(lambda: gpu.families(snapshot.status().sample)),
-        "memory": Part(lambda: memory.families(meminfo(host.meminfo()))),
-        "thermal": Part(lambda: thermal.families(zone(*item) for item in host.thermal_zones().items()), every_s=2),
-        "machine": Part(lambda: machine.families(host.dmi()), every_s=60),
+        **host_parts(host, privileged),
     }
 
 

@@ -30,10 +30,17 @@ def families(zones: Iterable[Zone]) -> Iterator[Metric]:
         "Temperature at which the kernel acts on a zone; at a critical one it powers the machine off.",
         labels=[*LABELS, "trip", "action"],
     )
+    distance = GaugeMetricFamily(
+        f"{PREFIX}_thermal_zone_critical_distance_celsius",
+        "Degrees left until the kernel powers the machine off (critical trip point).",
+        labels=LABELS,
+    )
     for zone in zones:
         labels = [str(zone.number), zone.kind, zone.name]
         if zone.celsius is not None:
             temperature.add_metric(labels, zone.celsius)
+        if zone.critical_distance_celsius is not None:
+            distance.add_metric(labels, zone.critical_distance_celsius)
         for trip in zone.trips:
             trips.add_metric([*labels, str(trip.number), trip.kind], trip.celsius)
-    yield from (family for family in (temperature, trips) if family.samples)
+    yield from (family for family in (temperature, distance, trips) if family.samples)

@@ -31,6 +31,12 @@ class Zone:
     celsius: float | None
     trips: tuple[Trip, ...]
 
+    @property
+    def critical_distance_celsius(self) -> float | None:
+        """Degrees left until the kernel powers the machine off; None without a temperature or a critical trip."""
+        critical = [trip.celsius for trip in self.trips if trip.kind == "critical"]
+        return None if self.celsius is None or not critical else round(min(critical) - self.celsius, 3)
+
 
 def zone(number: int, files: Mapping[str, str]) -> Zone:
     """The files of /sys/class/thermal/thermal_zoneN (name → content, `acpi_path` from device/path) → a zone."""
