@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sparkfleet
 PYTHON := .venv/bin/python
 # A plain `su` leaves the sbin folders out, where nft and debootstrap are.
-export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin:$(CACHE)/promtool/usr/bin
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin:$(CACHE)/monitoring/usr/bin
 export LAB_STARTED := $(shell date +%s)
 
 .PHONY: help up down env status test drills bench lint ready ready-to-test
@@ -25,7 +25,7 @@ ready:
 	@lab/bootstrap.sh
 
 ready-to-test:
-	@lab/bootstrap.sh promtool
+	@lab/bootstrap.sh monitoring
 
 up: ready
 	@$(PYTHON) -m lab up --name $(NAME) --variant $(VARIANT) $(if $(SPARKS),--sparks $(SPARKS))

@@ -3,7 +3,7 @@
 # Run by make. Does only what is missing; says what it does on stderr, because `eval "$(make -s env)"` reads stdout.
 #
 #   lab/bootstrap.sh            packages of the lab and .venv
-#   lab/bootstrap.sh promtool   promtool too: `make test` checks alert rules with it
+#   lab/bootstrap.sh monitoring promtool, amtool and their like too: `make test` checks rules and routes with them
 set -eu
 cd "$(dirname "$0")/.."
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/sparkfleet"
@@ -63,14 +63,19 @@ if [ "$(cat .venv/.made-from 2>/dev/null)" != "$wanted" ]; then
     echo "$wanted" >.venv/.made-from
 fi
 
-# Unpacked, not installed: the package would start a Prometheus on this machine.
-if [ "${1:-}" = promtool ] && ! command -v promtool >/dev/null && [ ! -x "$cache/promtool/usr/bin/promtool" ]; then
-    say "promtool"
+# Unpacked, not installed: the packages would start a Prometheus on this machine.
+if [ "${1:-}" = monitoring ] && [ ! -x "$cache/monitoring/usr/bin/amtool" ]; then
+    say "promtool, amtool, blackbox exporter"
     mkdir -p "$cache/building"
-    partial=$(mktemp -d "$cache/building/promtool.XXXXXX")
+    partial=$(mktemp -d "$cache/building/monitoring.XXXXXX")
     chmod 755 "$partial"
-    (cd "$partial" && { apt-get -qq download prometheus || { apt-get -qq update && apt-get -qq download prometheus; }; }) >&2
-    dpkg -x "$partial"/prometheus_*.deb "$partial"
-    rm "$partial"/prometheus_*.deb
-    mv -T "$partial" "$cache/promtool" 2>/dev/null || rm -rf "$partial"
+    wanted="prometheus prometheus-alertmanager prometheus-blackbox-exporter"
+    # shellcheck disable=SC2086 # a list of words
+    fetch() { apt-get -qq -o APT::Sandbox::User=root download $wanted; }
+    (cd "$partial" && { fetch || { apt-get -qq update && fetch; }; }) >&2
+    for package in "$partial"/*.deb; do
+        dpkg -x "$package" "$partial"
+        rm "$package"
+    done
+    mv -T "$partial" "$cache/monitoring" 2>/dev/null || rm -rf "$partial"
 fi
