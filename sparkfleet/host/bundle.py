@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+NOT_PACKED = ("dashboards", "capture")
+"""Folders of a package that are no part of the running program: they are for a desk, and need other libraries."""
+
 UNIX = 3
 FILE_0644 = 0o100644 << 16
 
@@ -58,7 +61,8 @@ def package_files(folder: Path, package: str) -> dict[str, bytes]:
     if not (place / "__main__.py").is_file():
         raise SparkfleetError(f"{place} holds no __main__.py", usually="the checkout is not complete")
     around = [parent / "__init__.py" for parent in place.parents if folder in parent.parents]
-    files = [*(path for path in around if path.is_file()), *place.rglob("*.py")]
+    inside = [path for path in place.rglob("*.py") if path.relative_to(place).parts[0] not in NOT_PACKED]
+    files = [*(path for path in around if path.is_file()), *inside]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 

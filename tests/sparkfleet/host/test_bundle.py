@@ -67,6 +67,15 @@ def test_it_holds_code_and_licences_and_nothing_else(packed: bytes) -> None:
     assert not [name for name in found if not name.endswith(".py") and not name.startswith("licences/")]
 
 
+def test_dashboards_and_the_capture_kit_stay_behind(copy: Path) -> None:
+    """What is used at a desk is not on the host, however much of it there is."""
+    for name in ("dashboards", "capture"):
+        (copy / "exporters/gb10" / name).mkdir(exist_ok=True)
+        (copy / "exporters/gb10" / name / "more.py").write_text("")
+    found = names(zipapp_bytes(copy, "exporters.gb10", LIBRARIES))
+    assert not [name for name in found if name.startswith(("exporters/gb10/dashboards", "exporters/gb10/capture"))]
+
+
 def test_packing_imports_nothing_of_it() -> None:
     """A fresh interpreter that packs has loaded neither the exporter nor its libraries."""
     program = (
