@@ -24,6 +24,7 @@ VERBS = {
     "adopt": "Take a factory machine to one that can be described.",
     "inventory": "Speak Ansible's dynamic-inventory protocol.",
     "plan": "Show what differs between hosts and their description; changes nothing.",
+    "status": "Show how hosts stand, as their monitor saw them last.",
     "verify": "Run the compliance pack on live hosts.",
 }
 
@@ -91,6 +92,7 @@ def spark(ctx: click.Context, stack: str) -> None:
     pulumi up                     every host and the object store as described
     spark plan                    what differs now
     spark verify                  what the compliance pack says
+    spark status --live           how the hosts are, as their monitor sees them
     """  # noqa: D301  (click's mark for "do not re-wrap")
     ctx.obj = Project(stack)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 OK = 0
 USAGE = 2  # click's own
-DIFFERS = 8  # not an error: `spark plan --detailed-exitcode` found something to change
+DIFFERS = 8  # not an error: `--detailed-exitcode` of `spark plan` or `spark status` found something to do
 INTERRUPTED = 130
 
 

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import fabric
+    import paramiko
 
     from sparkfleet.model import Fleet
 
 # paramiko's transport threads print tracebacks of failures that we report ourselves.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+CONNECT_FAILED = 2  # RFC 4254, 5.1: SSH_OPEN_CONNECT_FAILED
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,37 @@ class Session:
                 usually="the network broke, the machine rebooted, or it is out of memory.",
                 next_step="look at the machine; then run the same command again.",
             ) from error
+
+    def channel(self, port: int, *, timeout_s: float = 10.0) -> paramiko.Channel:
+        """A socket to a port of the host's own loopback, as `ssh -L` makes one; no command runs on the host.
+
+        Raises UnreachableError when nothing listens there, sshd forwards nothing, or the host falls silent.
+        """
+        import paramiko
+
+        try:
+            here, there, transport = ("127.0.0.1", 0), ("127.0.0.1", port), self._connection.transport
+            channel: paramiko.Channel = transport.open_channel("direct-tcpip", there, here, timeout=timeout_s)
+        except paramiko.ChannelException as error:
+            if error.code == CONNECT_FAILED:
+                raise UnreachableError(
+                    f"nothing listens on port {port} of {self.target.name}'s loopback.",
+                    usually="the service there was stopped or does not start.",
+                    next_step=f"look at the units that `spark plan {self.target.name}` names.",
+                ) from error
+            raise UnreachableError(
+                f"{self.target.name} opens no channel to its port {port}: {error.text}.",
+                usually="sshd does not forward (access.tcp_forwarding: no).",
+                next_step='set access.tcp_forwarding to "local".',
+            ) from error
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise UnreachableError(
+                f"{self.target.name} stopped answering ({error or 'time ran out'}).",
+                usually="the network broke, the machine rebooted, or it is out of memory.",
+                next_step="look at the machine; then run the same command again.",
+            ) from error
+        channel.settimeout(timeout_s)
+        return channel
 
     def close(self) -> None:
         """End the connection; never raises."""
