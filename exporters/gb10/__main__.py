@@ -1,137 +1,154 @@
-"""Flags → the running exporter: /metrics over HTTP, or one exposition on standard output.
+"""Flags → the running exporter: /metrics over HTTP, one exposition on standard output, or a flight record told.
 
-    python3 -m exporters.gb10 [--web.listen-address=127.0.0.1:9810] [--path.procfs=/proc] [--path.sysfs=/sys]
-    python3 -I gb10-exporter.pyz …               the same, packed into one file
-    python3 -m exporters.gb10 --once > capture   what one scrape would say
+    python3 -m exporters.gb10 [--web.listen-address=127.0.0.1:9810] [--path.procfs=/proc] [--path.sysfs=/sys] …
+    python3 -I gb10-exporter.pyz …                       the same, packed into one file
+    python3 -m exporters.gb10 --once > capture           what one scrape would say
+    python3 -m exporters.gb10 replay flight.ring         the last minutes before a power cut
 
 Needs no privileges.
 """
 
 from __future__ import annotations
 
-import argparse
+import asyncio
+import gc
 import logging
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
-from exporters.gb10.registry import Registry, collectors, health
+from exporters.gb10 import flight, systemd
+from exporters.gb10.collectors import exporter
+from exporters.gb10.flags import enabled, parser
+from exporters.gb10.pages import Pages
+from exporters.gb10.recorder import Recorder
+from exporters.gb10.registry import Registry, collectors
+from exporters.gb10.server import Server, listen
 from exporters.gb10.snapshot import Snapshot
-from exporters.gb10.sources.host import Host
-from exporters.gb10.sources.sampler_process import Sampler
+from exporters.gb10.sources.host import Host, read
+from exporters.gb10.sources.sampler_process import SamplerProgram
 from exporters.gb10.watcher import START_S, Watcher
+from exporters.gb10.web_config import Watched, WebConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from prometheus_client import Metric
+    import argparse
+    import socket
+    from collections.abc import Callable
 
 log = logging.getLogger("gb10-exporter")
 
-
-def seconds(text: str) -> float:
-    """A flag's value in seconds, more than 0."""
-    value = float(text)
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 3600 seconds")
-    return value
-
-
-def address(text: str) -> tuple[str, int]:
-    """HOST:PORT, [HOST]:PORT or :PORT (every interface) → host and port; port 0 takes a free one."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104  what ":PORT" means in every exporter
-
-
-def parser() -> argparse.ArgumentParser:
-    """The flags, named as exporters name theirs."""
-    flags = argparse.ArgumentParser(prog="gb10-exporter", description="Prometheus metrics of an NVIDIA GB10 machine.")
-    flags.add_argument(
-        "--web.listen-address", dest="listen", metavar="HOST:PORT", type=address, default="127.0.0.1:9810"
-    )
-    flags.add_argument("--path.procfs", dest="procfs", metavar="PATH", type=Path, default=Path("/proc"))
-    flags.add_argument("--path.sysfs", dest="sysfs", metavar="PATH", type=Path, default=Path("/sys"))
-    flags.add_argument(
-        "--path.privileged", dest="privileged", metavar="FILE", type=Path,
-        default=Path("/run/sparkfleet-gb10/privileged.json"),
-    )  # fmt: skip
-    flags.add_argument("--nvml.interval", dest="interval", metavar="SECONDS", type=seconds, default=1.0)
-    flags.add_argument(
-        "--nvml.deadline", dest="deadline", metavar="SECONDS", type=seconds, default=5.0,
-        help="how much later than the interval a sample may come before the sampler is given up (default %(default)s)",
-    )  # fmt: skip
-    flags.add_argument("--once", action="store_true", help="print one exposition and end")
-    flags.add_argument("--nvml.sample", dest="sample", action="store_true", help=argparse.SUPPRESS)  # be the child
-    return flags
-
-
-def sampler_command(interval_s: float) -> list[str]:
-    """How to start this very program as the sampler, packed into a zipapp or not."""
-    archive = getattr(__spec__ and __spec__.loader, "archive", None)  # the file that Python imports this module out of
-    program = ["-I", archive] if archive else ["-m", "exporters.gb10"]
-    return [sys.executable, *program, "--nvml.sample", f"--nvml.interval={interval_s}"]
+OF_NVML = ("nvml", "gpu", "processes")  # without all of these collectors no sampler runs
+FIRST_POLLS_S = 1.0
+STOP_S = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until told to stop."""
-    flags = parser().parse_args(arguments)
-    if flags.sample:
-        from exporters.gb10 import sampler  # late: the serving process never loads NVML
+    """Run until told to stop; 1 when the address or the web configuration cannot be used."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["replay"]:
+        from exporters.gb10 import replay  # late: only people need it
 
-        return sampler.run(flags.interval)
+        return replay.main(arguments[1:])
+    flags = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     overdue_s = flags.interval + flags.deadline
-    snapshot = Snapshot(valid_s=overdue_s)
-    watcher = Watcher(snapshot, lambda: Sampler(sampler_command(flags.interval)), overdue_s)
-    parts = collectors(Host(flags.procfs, flags.sysfs), snapshot, flags.privileged)
-    registry = Registry(parts)
-    registry.start(wait_s=1)
-    watcher.start()
+    snapshot = Snapshot(valid_s=overdue_s, clock_cap_hertz=flags.clock_cap)
+    watcher = Watcher(snapshot, SamplerProgram(flags.interval).start, overdue_s)
+    parts = collectors(Host(flags.procfs, flags.sysfs, flags.rootfs), snapshot, flags.privileged)
+    registry = Registry({name: part for name, part in parts.items() if enabled(flags, name)})
+    needs_nvml = any(enabled(flags, name) for name in OF_NVML)
     try:
         if flags.once:
-            watcher.tried.wait(START_S + overdue_s)
-            sys.stdout.write(registry.text())
+            once(registry, watcher if needs_nvml else None, START_S + overdue_s)
         else:
-            served = CollectorRegistry()
-            served.register(Families(registry))
-            ProcessCollector(registry=served)
-            serve(served, *flags.listen)
+            serve(flags, registry, watcher if needs_nvml else None)
+    except (OSError, WebConfigError) as error:
+        log.error("%s", error)  # noqa: TRY400  the text says it all
+        return 1
     finally:
-        watcher.stop()
+        within(STOP_S, watcher.stop) if needs_nvml else None
     return 0
 
 
-class Families(Collector):
-    """The registry as prometheus_client wants it."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterable[Metric]:
-        """All families."""
-        outcomes = self._registry.outcomes()
-        for outcome in outcomes.values():
-            yield from outcome.families
-        yield from health(outcomes)
+def once(registry: Registry, watcher: Watcher | None, wait_s: float) -> None:
+    """Print one exposition."""
+    registry.start(FIRST_POLLS_S)
+    if watcher:
+        watcher.start()
+        watcher.tried.wait(wait_s)
+    sys.stdout.write(registry.text())
 
 
-def serve(registry: CollectorRegistry, host: str, port: int) -> None:
-    """Answer scrapes until SIGTERM or SIGINT."""
-    stop = threading.Event()
+def serve(flags: argparse.Namespace, registry: Registry, watcher: Watcher | None) -> None:
+    """Answer scrapes until SIGTERM or SIGINT; OSError or WebConfigError when that cannot begin."""
+    web = Watched(flags.web_config)
+    listener = listen(*flags.listen)
+    pages = Pages(registry.text, registry.names, web.config)
+    server = Server(pages.answer, lambda: web.config().tls)
+    registry.add_own(exporter.build_families)
+    registry.add_own(lambda: exporter.web_families(server.counts))
+    registry.add_own(ProcessCollector(registry=None).collect)
+    recorder = flight_recorder(flags, registry) if flags.ring else None
+    registry.start(FIRST_POLLS_S)
+    if watcher:
+        watcher.start()
+    if recorder:
+        recorder.start()
+    # What exists now stays: the collector of garbage need not look at it in the middle of a scrape again and again.
+    gc.collect()
+    gc.freeze()
+    try:
+        asyncio.run(attend(server, pages, listener))
+    finally:
+        registry.stop()
+        if recorder:
+            recorder.stop()
+
+
+def flight_recorder(flags: argparse.Namespace, registry: Registry) -> Recorder:
+    """The recorder of what the registry's collectors say."""
+    boot = read(flags.procfs / "sys/kernel/random/boot_id").strip()[:8]
+    recorder = Recorder(
+        Path(flags.ring), lambda: flight.record(registry.families(flight.COLLECTORS), time.time(), boot), boot
+    )
+    registry.add_own(lambda: exporter.recorder_families(recorder.counts))
+    return recorder
+
+
+async def attend(server: Server, pages: Pages, listener: socket.socket) -> None:
+    """Serve until a signal comes."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    server, _thread = start_http_server(port, host, registry)
-    log.info("listening on %s port %d", host, server.server_port)
-    stop.wait()
-    server.shutdown()
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(server.serve(listener))
+    alive = asyncio.create_task(beat(pages))
+    log.info("listening on %s port %d", *listener.getsockname()[:2])
+    systemd.notify("READY=1")
+    await stop.wait()
+    systemd.notify("STOPPING=1")
+    alive.cancel()
+    serving.cancel()
+
+
+async def beat(pages: Pages) -> None:
+    """Tell systemd's watchdog that scrapes are answered, as long as they are."""
+    interval_s = systemd.watchdog_s()
+    while interval_s:
+        if await pages.is_healthy():
+            systemd.notify("WATCHDOG=1")
+        await asyncio.sleep(interval_s)
+
+
+def within(limit_s: float, function: Callable[[], None]) -> None:
+    """Run the function, and wait so long for its end: a sampler that cannot be killed is left behind."""
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    thread.join(limit_s)
 
 
 if __name__ == "__main__":

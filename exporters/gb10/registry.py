@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
-from exporters.gb10.collectors import PREFIX, gpu, nvml
+from exporters.gb10.collectors import PREFIX, gpu, nvml, processes
 from exporters.gb10.exposition import exposition
 from exporters.gb10.host_parts import host_parts
 from exporters.gb10.parts import Asked, Outcome, Part, Polled
+from exporters.gb10.readings.processes import pids
+from exporters.gb10.sources.processes import process_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,20 +32,31 @@ def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Pa
     """
     return {
         "nvml": Part(lambda: nvml.families(snapshot.status())),
-        "gpu": Part(lambda: gpu.families(snapshot.status().sample)),
+        "gpu": Part(lambda: gpu.families(snapshot.status())),
+        "processes": Part(
+            lambda: processes.families(sample := snapshot.status().sample, process_texts(host.procfs, pids(sample)))
+        ),
         **host_parts(host, privileged),
     }
 
 
 class Registry:
-    """What a scrape asks: the parts, then how each of them fared, then the exporter's `own` metrics."""
+    """What a scrape asks: the parts, then how each of them fared, then the exporter's own metrics."""
 
-    def __init__(self, parts: Mapping[str, Part], own: Iterable[Callable[[], Iterable[Metric]]] = ()) -> None:
+    def __init__(self, parts: Mapping[str, Part]) -> None:
         self._parts = [
             Polled(name, part) if part.every_s else Asked(name, part) for name, part in parts.items()
         ]  # fmt: skip
-        self._own = tuple(own)
-        self._lock = threading.Lock()  # asking is not for two threads at a time
+        self._own: list[Callable[[], Iterable[Metric]]] = []
+
+    @property
+    def names(self) -> list[str]:
+        """The collectors' names, in the order of the output."""
+        return [part.name for part in self._parts]
+
+    def add_own(self, families: Callable[[], Iterable[Metric]]) -> None:
+        """Have these told too, without a success of their own; they must neither block nor fail."""
+        self._own.append(families)
 
     def start(self, wait_s: float = 0) -> None:
         """Begin to poll, and wait so long for the first polls to end; one that hangs is waited for no longer."""
@@ -61,15 +73,14 @@ class Registry:
             if isinstance(part, Polled):
                 part.stop()
 
-    def outcomes(self, names: Iterable[str] | None = None) -> dict[str, Outcome]:
-        """What the collectors (those of these names) say now."""
-        wanted = None if names is None else set(names)
-        with self._lock:
-            return {part.name: part.outcome() for part in self._parts if wanted is None or part.name in wanted}
+    def families(self, names: Iterable[str]) -> list[Metric]:
+        """What the collectors of these names say now; nothing of one that fails. May be called from any thread."""
+        wanted = set(names)
+        return [family for part in self._parts if part.name in wanted for family in part.families()]
 
     def text(self) -> str:
-        """One scrape."""
-        outcomes = self.outcomes()
+        """One scrape. For one thread at a time."""
+        outcomes = {part.name: part.outcome() for part in self._parts}
         texts = [outcome.text for outcome in outcomes.values()]
         texts.append(exposition(health(outcomes)))
         texts.append(exposition(chain.from_iterable(own() for own in self._own)))

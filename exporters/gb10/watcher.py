@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from exporters.gb10.readings import nvml as readings
 
@@ -12,13 +12,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporters.gb10.snapshot import Snapshot
-    from exporters.gb10.sources.sampler_process import Sampler
 
 log = logging.getLogger(__name__)
 
-START_S = 10.0  # more time for the first line: Python compiles pynvml (8,000 lines) when it comes out of a zipapp
+START_S = 10.0  # more time for the first line: Python starts, the driver may have to wake up
 MOST_STUCK = 2  # samplers that cannot be killed; a third would only pile up in the driver
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # between two samplers, doubling while none gives a sample
+
+
+class Sampler(Protocol):
+    """What the watcher needs of sources.sampler_process.Sampler."""
+
+    def line(self, timeout_s: float) -> str | None:
+        """The next line, None at the end; TimeoutError or ValueError when none comes."""
+
+    def kill(self) -> None:
+        """Ask it to die."""
+
+    def forget(self) -> None:
+        """Kill it and read it no more."""
+
+    def is_gone(self) -> bool:
+        """Whether it has died."""
 
 
 class Watcher:
@@ -47,13 +62,19 @@ class Watcher:
     def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
         while not self._stop.is_set():
-            self._killed = [sampler for sampler in self._killed if not sampler.is_gone()]
-            self._snapshot.set_stuck(len(self._killed))
-            if len(self._killed) < MOST_STUCK:
-                pause_s = FIRST_PAUSE_S if self._follow() else min(2 * pause_s, LONGEST_PAUSE_S)
+            if not self.may_start():
+                self._stop.wait(FIRST_PAUSE_S)
+                continue
+            pause_s = FIRST_PAUSE_S if self.follow() else min(2 * pause_s, LONGEST_PAUSE_S)
             self._stop.wait(pause_s)
 
-    def _follow(self) -> bool:
+    def may_start(self) -> bool:
+        """Reap the killed samplers that have died; whether so few are left that one more may be started."""
+        self._killed = [sampler for sampler in self._killed if not sampler.is_gone()]
+        self._snapshot.set_stuck(len(self._killed))
+        return len(self._killed) < MOST_STUCK
+
+    def follow(self) -> bool:
         """Run one sampler to its end; whether it gave a sample."""
         gave_sample = False
         try:
@@ -69,15 +90,22 @@ class Watcher:
                 reading = readings.sample(line)
                 if isinstance(reading, readings.Failure):
                     self._tell(f"NVML gives nothing: {reading.reason}")
+                    self._snapshot.unavailable()
                     break
                 gave_sample = True
                 self._snapshot.put(reading)
-                self._tell("" if reading.up else "a GPU is in trouble, or there is none")
+                self._tell("" if reading.up else "a GPU is in trouble")
                 self.tried.set()
-        except (TimeoutError, ValueError) as error:
+            else:
+                self._snapshot.drop()
+        except TimeoutError as error:
             self._tell(f"the sampler is given up: {error}")
+            self._snapshot.overdue()
+            self._snapshot.drop()
+        except ValueError as error:
+            self._tell(f"the sampler is given up: {error}")
+            self._snapshot.drop()
         sampler.forget()
-        self._snapshot.drop()
         self._killed.append(sampler)
         self.tried.set()
         return gave_sample

@@ -24,9 +24,23 @@ def families(status: Status) -> Iterator[Metric]:
     )
     if status.age_s is not None:
         yield GaugeMetricFamily(f"{PREFIX}_nvml_sample_age_seconds", "Age of the last NVML sample.", status.age_s)
+    if status.at is not None:
+        yield GaugeMetricFamily(
+            f"{PREFIX}_nvml_last_sample_timestamp_seconds",
+            "When the last NVML sample came, in seconds since 1970.",
+            status.at,
+        )
+    yield GaugeMetricFamily(
+        f"{PREFIX}_nvml_stuck_seconds",
+        "How long an answer of NVML has been overdue, across all samplers that wait for it; 0 while it answers, be it "
+        "that there is no GPU.",
+        status.stuck_s,
+    )
     yield CounterMetricFamily(f"{PREFIX}_nvml_samples", "NVML samples taken.", status.samples)
     yield CounterMetricFamily(
-        f"{PREFIX}_nvml_sampler_restarts", "Sampler processes given up: silent, broken or ended.", status.restarts
+        f"{PREFIX}_nvml_sampler_restarts",
+        "Sampler processes given up: silent, broken or ended, but not for want of NVML or a GPU.",
+        status.restarts,
     )
     yield GaugeMetricFamily(
         f"{PREFIX}_nvml_stuck_samplers",

@@ -20,6 +20,9 @@ TROUBLE_CODES = frozenset({1, 9, 15, 16, 17})
 
 UNKNOWN_PERFORMANCE_STATE = 32  # NVML_PSTATE_UNKNOWN
 
+# The sampler reads some things only every 5 s. What is older than this when its line is written is not told.
+SELDOM_VALID_S = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
@@ -34,11 +37,24 @@ class Gpu:
     power_watts: float | None = None
     energy_joules: float | None = None
     sm_clock_hertz: float | None = None
+    sm_clock_max_hertz: float | None = None
+    application_clock_hertz: float | None = None
     utilization_ratio: float | None = None
     performance_state: float | None = None
     memory_total_bytes: float | None = None
     memory_used_bytes: float | None = None
     event_reason_seconds: Mapping[str, float] = field(default_factory=dict)
+    processes: Processes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Who uses one GPU. A process that the driver gives no memory figure for is counted, and in no sum."""
+
+    count: int
+    compute_count: int
+    bytes_by_pid: Mapping[int, int]  # the largest; how many is the sampler's bound
+    rest_bytes: int  # of all smaller ones together
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,13 @@ def sample(line: str) -> Sample | Failure:
 
 def gpu(data: Mapping[str, Any]) -> Gpu:
     """One GPU of a sampler's line."""
-    values, errors = data["values"], data["errors"]
+    errors = set(data["errors"].values())
+    values = dict(data["values"])
+    seldom = data.get("seldom")
+    answers = bool(values) and TROUBLE_CODES.isdisjoint(errors)
+    if answers and seldom is not None and seldom["age_s"] <= SELDOM_VALID_S:
+        values |= seldom["values"]
+        errors |= set(seldom["errors"].values())
 
     def scaled(name: str, *, times: int = 1, per: int = 1) -> float | None:
         return values[name] * times / per if name in values else None
@@ -85,7 +107,7 @@ def gpu(data: Mapping[str, Any]) -> Gpu:
     has_memory = memory.get("total", 0) > 0  # a total of 0 is a false answer, not an empty memory
     return Gpu(
         index=int(data["index"]),
-        up=bool(values) and TROUBLE_CODES.isdisjoint(errors.values()),
+        up=answers and TROUBLE_CODES.isdisjoint(errors),
         name=values.get("name"),
         uuid=values.get("uuid"),
         temperature_celsius=scaled("temperature_celsius"),
@@ -93,9 +115,18 @@ def gpu(data: Mapping[str, Any]) -> Gpu:
         power_watts=scaled("power_milliwatts", per=1000),
         energy_joules=scaled("energy_millijoules", per=1000),
         sm_clock_hertz=scaled("sm_clock_megahertz", times=1_000_000),
+        sm_clock_max_hertz=scaled("sm_clock_max_megahertz", times=1_000_000) or None,
+        application_clock_hertz=scaled("application_clock_megahertz", times=1_000_000) or None,
         utilization_ratio=scaled("utilization_percent", per=100),
         performance_state=None if state == UNKNOWN_PERFORMANCE_STATE else state,
         memory_total_bytes=memory["total"] if has_memory else None,
         memory_used_bytes=memory["used"] if has_memory else None,
         event_reason_seconds={reason: count / EVENT_COUNTS_PER_SECOND for reason, count in counters.items()},
+        processes=processes(values["processes"]) if "processes" in values else None,
     )
+
+
+def processes(data: Mapping[str, Any]) -> Processes:
+    """The processes of one GPU of a sampler's line."""
+    by_pid = {int(pid): int(size) for pid, size in data["bytes"].items()}
+    return Processes(int(data["all"]), int(data["compute"]), by_pid, int(data["rest_bytes"]))
