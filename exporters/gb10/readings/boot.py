@@ -1,4 +1,4 @@
-"""/proc/stat and boot_id (text), and the root oneshot's word on earlier boots → this boot, and how the last ended. Pure."""
+"""/proc/stat, boot_id (text), and the root oneshot's word on earlier boots → this boot, how the last ended. Pure."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 COMPONENTS_MAX = 32
 LABEL_MAX = 80
@@ -22,19 +22,28 @@ class Component:
 
 
 def components(told: Mapping[str, Any]) -> list[Component]:
-    """The part `firmware` of the oneshot's file: {"components": [{name, version, update_available}, …]}.
+    """The part `firmware` of the oneshot's file: {"devices": as `fwupdmgr get-devices --json`, "updates": device ids}.
 
-    Names are made unique with a number, since fwupd has several devices of one name.
+    Only what fwupd can update. Names are made unique with a number, since fwupd has several devices of one name.
     """
-    entries = told.get("components")
+    devices, updates = told.get("devices"), told.get("updates")
     found: dict[str, Component] = {}
-    for entry in entries[:COMPONENTS_MAX] if isinstance(entries, list) else ():
-        name, version = (entry.get("name"), entry.get("version")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(name, str) or not isinstance(version, str) or not name or not version:
+    for device in devices if isinstance(devices, list) else ():
+        if len(found) == COMPONENTS_MAX or not isinstance(device, dict):
             continue
-        name, number = name[:LABEL_MAX], 1
-        while (unique := name if number == 1 else f"{name} {number}") in found:
-            number += 1
-        update = entry.get("update_available")
-        found[unique] = Component(unique, version[:LABEL_MAX], update if isinstance(update, bool) else None)
+        name, version, flags = device.get("Name"), device.get("Version"), device.get("Flags")
+        if not isinstance(name, str) or not isinstance(version, str) or not isinstance(flags, list):
+            continue
+        if name and version and "updatable" in flags:
+            unique = unique_name(name[:LABEL_MAX], found)
+            update = device.get("DeviceId") in updates if isinstance(updates, list) else None
+            found[unique] = Component(unique, version[:LABEL_MAX], update)
     return list(found.values())
+
+
+def unique_name(name: str, taken: Container[str]) -> str:
+    """The name, with the first free number behind it if it is taken."""
+    number = 1
+    while (unique := name if number == 1 else f"{name} {number}") in taken:
+        number += 1
+    return unique
