@@ -4,14 +4,17 @@
  *
  *   # words                              a comment, to the end of the line
  *   NAME[.ARG] = VALUE [VALUE2]          what the NVML call NAME answers: numbers in NVML's own units, or text
+ *   NAME[.ARG] = ramp A B SECONDS        a number that goes from A to B in so long, then stays
  *   NAME[.ARG] = error CODE              the NVML return code it gives instead of an answer
- *     … per_second RATE                  after a VALUE: it grows by RATE each second since the file was written
- *     … wait SECONDS                     after either: the call blocks first (a hung driver: `wait 600`)
+ *     … per_second RATE                  after a VALUE: it grows by RATE each second
+ *     … wait SECONDS                     after any: the call blocks first (a hung driver: `wait 600`)
+ *     … after SECONDS, … until SECONDS   after any: the line is there only then; its growth starts with it
  *   * = error CODE | wait SECONDS        every call about a GPU (`wait` alone keeps the answers)
  *   process = compute|graphics PID BYTES one line a process
  *   [gpu N]   [every gpu]                the lines below hold for GPU N only; for all again
- *   sys/PATH = TEXT                      a file of the fake sysfs tree: read by sysfs.py, skipped here
+ *   sys/… proc/… root/… tools/… kmsg … fill …   files, kernel records, a full disk: statements.py, skipped here
  *
+ * Time starts when the file was written (its mtime); a time to come is the start itself.
  * ARG is the integer that the call takes (clock type, sensor, field id). A field of nvmlDeviceGetFieldValues is named
  * `field.ID`. A later line replaces an earlier one; a line for one GPU beats a line for all; NAME.ARG beats NAME.
  * What is not named answers 3, NVML_ERROR_NOT_SUPPORTED. A symbol that is not there at all is not a matter of the

@@ -1,33 +1,28 @@
-"""The `sys/…` lines of a scenario → files of a fake /sys: thermal zones with trip points, DMI. Simulated.
+"""A scenario's files and links → files on disk, each written whole; what the last scenario had and this one lacks goes.
 
-A line `sys/class/thermal/thermal_zone0/temp = 48000` becomes the file TARGET/class/thermal/thermal_zone0/temp.
+FOLDER/sys/class/thermal/thermal_zone0/temp and so on. Simulated.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-PREFIX = "sys/"
+from lab.gb10.moving import is_moving, text_at
+from lab.gb10.statements import TREES, statements
+
+if TYPE_CHECKING:
+    from lab.gb10.statements import Statements
 
 
-def tree(text: str) -> dict[str, str]:
-    """The files that a scenario's text describes: path below /sys → content. A later line replaces an earlier one.
-
-    ValueError when a line names a path outside the tree.
-    """
-    files = {}
-    for line in text.splitlines():
-        statement = line.split("#", 1)[0].strip()
-        if not statement.startswith(PREFIX):
-            continue
-        path, _, content = statement.removeprefix(PREFIX).partition("=")
-        name = PurePosixPath(path.strip())
-        if name.is_absolute() or ".." in name.parts or not name.parts:
-            raise ValueError(f"not a path below /sys: {statement!r}")
-        files[str(name)] = content.strip()
-    return files
+def tree(text: str, name: str = "sys") -> dict[str, str]:
+    """The files of one tree that a scenario's text describes, at its start: path below it → content."""
+    files = statements(text).files
+    return {path.removeprefix(f"{name}/"): text_at(files[path], 0) for path in files if path.startswith(f"{name}/")}
 
 
 def replace(path: Path, text: str, *, mode: int = 0o644) -> None:
@@ -44,7 +39,47 @@ def replace(path: Path, text: str, *, mode: int = 0o644) -> None:
         raise
 
 
-def write_tree(text: str, target: Path) -> None:
-    """Write the files of a scenario's text below `target`, each by rename, each ending in a newline as sysfs has it."""
-    for name, content in tree(text).items():
-        replace(target / name, content + "\n")
+def write(wanted: Statements, folder: Path, age_s: float = 0.0) -> None:
+    """Make `folder`'s trees just those of the scenario at this age: what is not in it is removed."""
+    for path, to in wanted.links.items():
+        link(folder / path, to)
+    for path, content in wanted.files.items():
+        replace(folder / path, text_at(content, age_s) + "\n")
+    known = {folder / path for path in (*wanted.files, *wanted.links)}
+    for name in TREES:
+        remove_others(folder / name, known)
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def write_moving(wanted: Statements, folder: Path, age_s: float, written: dict[str, str]) -> None:
+    """Write again the files that move and have moved since; `written` remembers what each has."""
+    for path, content in wanted.files.items():
+        if is_moving(content) and (text := text_at(content, age_s)) != written.get(path):
+            replace(folder / path, text + "\n")
+            written[path] = text
+
+
+def link(path: Path, to: str) -> None:
+    """A symbolic link; one that is right already stays."""
+    if path.is_symlink() and str(path.readlink()) == to:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
+    path.symlink_to(to)
+
+
+def remove_others(tree_folder: Path, known: set[Path]) -> None:
+    """Everything below a tree that the scenario does not have, folders that become empty included."""
+    for where, folders, files in os.walk(tree_folder, topdown=False):
+        for name in (*files, *folders):
+            path = Path(where) / name
+            if path in known or name.startswith("."):  # half-written by somebody else
+                continue
+            if path.is_symlink() or not path.is_dir():
+                path.unlink(missing_ok=True)
+            else:
+                with contextlib.suppress(OSError):  # not empty
+                    path.rmdir()

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lab import gb10
@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 ZONE = "class/thermal/thermal_zone{}/{}"
 
 
-@pytest.mark.parametrize("name", gb10.names())
+# Nothing of these moves but counters: GPU and board are in a steady state.
+STEADY = sorted({*gb10.names()} - {"thermal-ramp"})
+
+
+@pytest.mark.parametrize("name", STEADY)
 def test_the_board_runs_ten_degrees_above_the_gpu(name: str) -> None:
     """Zone 0 is the hottest of seven and 10 °C above the GPU, as reported; each zone's critical trip is 104.85 °C."""
     text = gb10.scenario(name)
     files = tree.tree(text)
     zones = [int(files[ZONE.format(number, "temp")]) for number in range(7)]
-    gpu = re.search(r"^nvmlDeviceGetTemperature\.0 = (\d+)", text, flags=re.MULTILINE)
-    assert gpu
-    assert max(zones) == zones[0] == (int(gpu[1]) + 10) * 1000
+    gpu = re.findall(r"^nvmlDeviceGetTemperature\.0 = (\d+)", text, flags=re.MULTILINE)
+    assert max(zones) == zones[0] == (int(gpu[-1]) + 10) * 1000
     assert {files[ZONE.format(number, "trip_point_0_temp")] for number in range(7)} == {"104850"}
     assert ZONE.format(7, "temp") not in files
 
@@ -40,13 +43,13 @@ def test_the_second_sensor_of_a_reading_agrees_with_the_first(name: str) -> None
     text = gb10.scenario(name)
     power = re.findall(r"^(?:nvmlDeviceGetPowerUsage|field\.185|field\.186) = (\d+)", text, flags=re.MULTILINE)
     growth = re.findall(r"^nvmlDeviceGetTotalEnergyConsumption = \d+ per_second (\d+)", text, flags=re.MULTILINE)
-    assert len(power) == 3
-    assert set(power) == set(growth)
+    assert len(power) % 3 == 0
+    assert {*power[-3:]} == {growth[-1]}
 
 
 def test_an_unknown_scenario_is_refused_with_the_known_ones() -> None:
     """The message names what there is."""
-    with pytest.raises(ValueError, match="idle, inference, model-resident, stress"):
+    with pytest.raises(ValueError, match=r"idle, inference, .*, stress"):
         gb10.scenario("stres")
 
 
@@ -63,6 +66,7 @@ contents = st.text(st.characters(codec="ascii", exclude_characters="#", categori
 def test_a_written_tree_is_read_back(files: dict[str, str]) -> None:
     """Lines made from any paths and contents give just these files."""
     text = "".join(f"sys/{name} = {content}  # a comment\n" for name, content in files.items())
+    assume("absent" not in files.values())
     assert tree.tree(text) == files
 
 
@@ -78,28 +82,44 @@ def test_no_text_leads_out_of_the_tree(text: str) -> None:
 
 def test_a_path_out_of_the_tree_is_refused() -> None:
     """A line that climbs with `..` is an error, not a file elsewhere."""
-    with pytest.raises(ValueError, match="not a path below /sys"):
+    with pytest.raises(ValueError, match="not a path below sys"):
         tree.tree("sys/class/../../etc/passwd = x")
 
 
 def test_files_are_replaced_whole(tmp_path: Path) -> None:
-    """A second scenario replaces each file by rename: who has the old one open reads that; nothing is left over."""
-    temperature = tmp_path / "class/thermal/thermal_zone0/temp"
-    tree.write_tree(gb10.scenario("idle"), tmp_path)
-    count = sum(1 for path in tmp_path.rglob("*") if path.is_file())
+    """A second scenario replaces each file by rename: who has the old one open reads that."""
+    temperature = tmp_path / "sys/class/thermal/thermal_zone0/temp"
+    gb10.put(gb10.scenario("idle"), tmp_path)
     with temperature.open() as opened:
-        tree.write_tree(gb10.scenario("stress"), tmp_path)
+        gb10.put(gb10.scenario("stress"), tmp_path)
         assert opened.read() == "48000\n"
     assert temperature.read_text() == "96000\n"
-    assert sum(1 for path in tmp_path.rglob("*") if path.is_file()) == count
 
 
-def test_the_command_writes_the_tree(tmp_path: Path) -> None:
-    """`python -m lab.gb10.sysfs stress DIR` writes the files, readable by everybody."""
-    subprocess.run(
-        [sys.executable, "-m", "lab.gb10.sysfs", "stress", str(tmp_path)], check=True, cwd=gb10.FOLDER.parents[1]
-    )
-    product = tmp_path / "class/dmi/id/product_name"
+def test_what_the_next_scenario_lacks_is_gone(tmp_path: Path) -> None:
+    """The power rails of `inference` leave with it: files, links and the folders that would be empty."""
+    rails, device = tmp_path / "sys/class/hwmon/hwmon6/name", tmp_path / "sys/bus/platform"
+    gb10.put(gb10.scenario("inference"), tmp_path)
+    assert rails.read_text() == "spbm\n"
+    gb10.put(gb10.scenario("idle"), tmp_path)
+    assert not rails.is_symlink()
+    assert not rails.parent.is_symlink()
+    assert not device.exists()
+
+
+def test_links_are_those_of_a_real_sysfs(tmp_path: Path) -> None:
+    """A network device leads to its PCI device as in a real sysfs, and from there to its address."""
+    gb10.put(gb10.scenario("idle"), tmp_path)
+    device = tmp_path / "sys/class/net/enP2p1s0f0np0/device"
+    assert device.resolve().name == "0002:01:00.0"
+    assert (device / "vendor").read_text() == "0x15b3\n"
+
+
+def test_the_command_writes_the_folder(tmp_path: Path) -> None:
+    """`python -m lab.gb10 stress DIR` writes the files, readable by everybody."""
+    command = [sys.executable, "-m", "lab.gb10", "stress", str(tmp_path)]
+    subprocess.run(command, check=True, cwd=gb10.FOLDER.parents[1])
+    product = tmp_path / "sys/class/dmi/id/product_name"
     assert product.read_text() == "NVIDIA_DGX_Spark\n"
     assert product.stat().st_mode & 0o777 == 0o644
 
