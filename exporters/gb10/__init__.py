@@ -7,3 +7,7 @@
 What the hardware does not say is absent from the output: never 0, never NaN. One part that fails never silences the
 others. The unit of a metric is in its name, and units are base units.
 """
+
+from __future__ import annotations
+
+VERSION = "0.1.0"

@@ -81,6 +81,17 @@ class Asked:
             self._last_success = time.time()
         return Outcome(tuple(found), text, time.perf_counter() - started, self._last_success, failed=failed)
 
+    def families(self) -> tuple[Metric, ...]:
+        """What it says now, for another reader than the scrape; nothing when it fails, which the scrape tells."""
+        found: list[Metric] = []
+        try:
+            found.extend(self._families())
+        except UnreadableError:
+            pass
+        except Exception:  # noqa: BLE001
+            return ()
+        return tuple(found)
+
     def _complain(self, error: Exception) -> None:
         if not self._failing:
             log.warning("collector %s failed: %r", self.name, error)
@@ -115,6 +126,10 @@ class Polled:
         if now - ended > self._kept_s:  # also after a pause of the whole machine
             return Outcome(duration_s=latest.duration_s, last_success=latest.last_success)
         return latest
+
+    def families(self) -> tuple[Metric, ...]:
+        """What it said last, if that is fresh."""
+        return self.outcome().families
 
     def _run(self) -> None:
         while not self._stop.is_set():

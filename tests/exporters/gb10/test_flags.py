@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.gb10 import __main__ as program
+from exporters.gb10.flags import address
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 )
 def test_an_address_is_host_and_port(text: str, expected: tuple[str, int]) -> None:
     """IPv4, IPv6 in brackets, and no host at all for every interface."""
-    assert program.address(text) == expected
+    assert address(text) == expected
 
 
 @pytest.mark.parametrize(
