@@ -17,3 +17,15 @@ def program(name: str) -> str:
     if not found:
         pytest.fail(f"{name} is not on PATH; run lab/bootstrap.sh monitoring", pytrace=False)
     return found
+
+
+def alertmanager() -> list[str]:
+    """The command that starts Alertmanager, with the unpacked /usr/share, where Debian's looks for its templates.
+
+    In a mount namespace of its own: this machine's /usr/share stays as it is. Needs root.
+    """
+    path = program("prometheus-alertmanager")
+    share = CACHE / "monitoring/usr/share"
+    if not Path(path).is_relative_to(CACHE):
+        return [path]
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /usr/share && exec "$@"', str(share), path]

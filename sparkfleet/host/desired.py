@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from sparkfleet.errors import SparkfleetError
-from sparkfleet.host.roles import PARTS, Parts, Secret, exporters, monitors
+from sparkfleet.host.roles import PARTS, RULES_FOLDER, Parts, Secret, exporters, monitors, probes
 from sparkfleet.model import Role
+from sparkfleet.monitoring.alertmanager import for_webhooks
+from sparkfleet.monitoring.rules import for_prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,10 +139,20 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
     for role, wanted in parts.items():
         for path, source in wanted.raw.items():
             files[path] = File(sources.raw[source], role)
+    if Role.MONITOR in parts:
+        files |= _rules(fleet, sources)
     if Role.EXPORTER in parts:
         files[EXPORTER_PATH] = File(sources.exporter, Role.EXPORTER)
     digests = {role: sources.role_digests[role] for role in parts}
     return Desired(name, host.all_roles, dict(sorted(files.items())), parts, digests, dict(sources.secret_versions))
+
+
+def _rules(fleet: Fleet, sources: Sources) -> dict[str, File]:
+    """The rule files that the monitor's Prometheus loads."""
+    head = "# Written by sparkfleet; the reasons stand in exporters/.\n"
+    texts = {name: head + for_prometheus(text, fleet.monitoring) for name, text in sources.rules.items()}
+    check = "promtool check rules %s"
+    return {f"{RULES_FOLDER}/{n}": File(text.encode(), Role.MONITOR, validate=check) for n, text in texts.items()}
 
 
 def _authorized_keys(fleet: Fleet, sources: Sources) -> dict[str, list[str]]:
@@ -158,6 +170,8 @@ def _context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Parts]) -> d
         "sysctls": parts[Role.BASE].sysctls,
         "exporters": exporters(fleet),
         "monitors": monitors(fleet),
+        "probes": probes(fleet),
+        "alertmanager": for_webhooks(fleet.monitoring.receivers),
     }
 
 

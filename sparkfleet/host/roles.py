@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 RUNNING = "enabled,active"
+RULES_FOLDER = "/etc/prometheus/rules"
 ENABLED = "enabled"  # started by something else, or not in containers
 
 # Loose reverse-path filtering: a ConnectX-7 pair on two subnets loses packets under the strict mode of CIS baselines.
@@ -80,12 +81,16 @@ def exporter(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
 
 
 def monitor(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
-    """Prometheus and Alertmanager."""
+    """Prometheus, Alertmanager, and the prober that tells a host that is off from an exporter that is."""
     return Parts(
-        packages=("prometheus", "prometheus-alertmanager"),
-        units={"prometheus.service": RUNNING, "prometheus-alertmanager.service": RUNNING},
-        exact=("/etc/prometheus/rules",),
-        raw={"/etc/prometheus/rules/gb10.yml": "exporters/gb10/alerts.yml"},
+        packages=("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "python3"),
+        units={
+            "prometheus.service": RUNNING,
+            "prometheus-alertmanager.service": RUNNING,
+            "prometheus-blackbox-exporter.service": RUNNING,
+        },
+        exact=(RULES_FOLDER,),
+        raw={"/usr/local/lib/sparkfleet/prometheus-storage-limit.py": "sparkfleet/monitoring/storage_limit.py"},
     )
 
 
@@ -105,12 +110,20 @@ PARTS = {
 
 def exporters(fleet: Fleet) -> dict[str, str]:
     """Where each exporter is scraped: host name → address:port, IPv6 in brackets."""
-    found = {}
-    for name in fleet.with_role(Role.EXPORTER):
-        address = fleet.hosts[name].addresses[0]
-        shown = f"[{address}]" if ":" in address else address
-        found[name] = f"{shown}:{fleet.exporter.port}"
-    return found
+    return {name: _at(fleet, name, fleet.exporter.port) for name in fleet.with_role(Role.EXPORTER)}
+
+
+def probes(fleet: Fleet) -> dict[str, dict[str, str]]:
+    """What is probed of every host: probe module → host name → target."""
+    return {
+        "icmp": {name: host.addresses[0] for name, host in fleet.hosts.items()},
+        "ssh_banner": {name: _at(fleet, name, host.port) for name, host in fleet.hosts.items()},
+    }
+
+
+def _at(fleet: Fleet, name: str, port: int) -> str:
+    address = fleet.hosts[name].addresses[0]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def monitors(fleet: Fleet) -> dict[str, list[str]]:

@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROJECT = Path(__file__).resolve().parents[2]
-RAW = ("exporters/gb10/alerts.yml",)
+RAW = ("sparkfleet/monitoring/storage_limit.py",)
+RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 EXPORTER_LIBRARIES = ("prometheus_client", "pynvml")
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What rendering needs beside the fleet: texts by path, digests of roles, the exporter, key ids."""
+    """What rendering needs beside the fleet: texts by path, rule files by name, digests of roles, exporter, key ids."""
 
     templates: Mapping[str, str]
     raw: Mapping[str, bytes]
+    rules: Mapping[str, str]
     role_digests: Mapping[Role, str]
     exporter: bytes
     automation_key: str
@@ -41,6 +43,7 @@ class Sources:
 def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
     """Read everything; raises SparkfleetError when the controller has no automation key yet."""
     templates, raw, digests, exporter = _files(project)
+    rules = rule_files(project)
     public = fleet.controller.private_key.with_suffix(".pub")
     if not public.exists():
         raise SparkfleetError(
@@ -48,7 +51,7 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
             usually="no host of this fleet was adopted yet.",
             next_step=f"run `spark adopt {next(iter(fleet.hosts))}`.",
         )
-    return Sources(templates, raw, digests, exporter, public.read_text().strip(), _secret_versions(fleet))
+    return Sources(templates, raw, rules, digests, exporter, public.read_text().strip(), _secret_versions(fleet))
 
 
 def _secret_versions(fleet: Fleet) -> dict[str, str]:
@@ -61,6 +64,13 @@ def _secret_versions(fleet: Fleet) -> dict[str, str]:
             continue
         found[f"s3/{name}"] = str(key.get("AccessKeyId"))
     return found
+
+
+@cache
+def rule_files(project: Path = PROJECT) -> dict[str, str]:
+    """Every exporter's rule files, as `gb10-alerts.yml` → text."""
+    found = sorted(file for name in RULES for file in (project / "exporters").glob(f"*/{name}"))
+    return {f"{file.parent.name}-{file.name}": file.read_text() for file in found}
 
 
 @cache

@@ -24,8 +24,9 @@ from sparkfleet.errors import SparkfleetError, UnreachableError, VerifyError
 from sparkfleet.host.apply import ENVIRONMENT
 from sparkfleet.host.connection import Session, Target, ssh_config
 from sparkfleet.host.roles import PARTS, exporters, monitors
-from sparkfleet.host.sources import PROJECT
+from sparkfleet.host.sources import PROJECT, rule_files
 from sparkfleet.model import Role
+from sparkfleet.monitoring import rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -168,7 +169,9 @@ def request(fleet: Fleet, name: str, address: str, controller: str, today: dt.da
         "exporters": exporters(fleet),
         "monitors": by_version["v4"] + by_version["v6"],
         "scrape_interval_s": seconds(fleet.monitor.scrape_interval),
-        "alerts": _alerts(parts[Role.MONITOR].raw.values()) if Role.MONITOR in parts else [],
+        "alerts": _alerts(fleet) if Role.MONITOR in parts else [],
+        "evaluator": fleet.monitoring.alerts,
+        "retention": fleet.monitor.retention,
         "waivers": waivers(fleet, name, today),
     }
 
@@ -206,11 +209,11 @@ def _names_in(folder: str) -> list[str]:
     return sorted(f.name.removesuffix(".j2") for f in (PROJECT / "templates" / folder).iterdir())
 
 
-def _alerts(files: Iterable[str]) -> list[str]:
-    import yaml
-
-    groups = [group for file in files for group in yaml.safe_load((PROJECT / file).read_text())["groups"]]
-    return [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
+def _alerts(fleet: Fleet) -> list[str]:
+    """The alerts that the monitor's own Prometheus evaluates: none when another one pages."""
+    if fleet.monitoring.alerts != "prometheus":
+        return []
+    return [name for text in rule_files().values() for name in rules.alerts(text)]
 
 
 def _reach_all(fleet: Fleet, names: Sequence[str]) -> list[tuple[str, str] | SparkfleetError]:

@@ -52,6 +52,19 @@ def description() -> dict[str, Any]:
     }
 
 
+RULES = {
+    "gb10-alerts.yml": """\
+groups:
+  - name: gb10
+    rules:
+      - alert: Gb10Hot # a comment
+        expr: |
+          a > 1
+          or b > 2
+        annotations: {runbook_url: docs/guides/alerts/Gb10Hot.md, summary: "{{ $labels.instance }}: hot"}
+""",
+    "gb10-recording.yml": "groups: [{name: gb10-recording, rules: [{record: 'instance:a:max', expr: max(a)}]}]",
+}
 KEYS = {"s3/spark-01": "KEY1"}  # spark-02 has none yet
 
 
@@ -63,14 +76,15 @@ def fleet() -> Fleet:
 
 @pytest.fixture(scope="session")
 def project_sources(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> Sources:
-    """The real templates and rules; the exporter and the digests of roles are fixed, so that goldens rest."""
+    """The real templates; rules, the exporter and the digests of roles are fixed, so that goldens rest."""
     folder = tmp_path_factory.mktemp("controller")
     (folder / "keys").mkdir()
     (folder / "keys" / "automation.pub").write_text(f"{KEY} sparkfleet\n")
     controller = fleet.controller.model_copy(update={"folder": folder})
     read = sources.read(fleet.model_copy(update={"controller": controller}))
     digests = {role: f"digest-of-{role}" for role in Role}
-    return dataclasses.replace(read, exporter=b"PK\x03\x04\xffexporter", role_digests=digests, secret_versions=KEYS)
+    fixed: dict[str, Any] = {"exporter": b"PK\x03\x04\xffexporter", "raw": dict.fromkeys(read.raw, b"as it lies\n")}
+    return dataclasses.replace(read, **fixed, rules=RULES, role_digests=digests, secret_versions=KEYS)
 
 
 @pytest.fixture
