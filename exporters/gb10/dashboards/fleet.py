@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporters.gb10.dashboards.board import UIDS, board
-from exporters.gb10.dashboards.limits import ALL_WELL, ANY, ZONE
+from exporters.gb10.dashboards.limits import ALL_WELL, ANY, MEMORY, ZONE
 from exporters.gb10.dashboards.panels import Column, Query, alert_list, lines, number, per_spark, states
 from exporters.gb10.dashboards.states import ANSWERS, LOW_POWER, LOW_POWER_WORDS, numbered
 
@@ -39,7 +39,7 @@ def dashboard() -> Dashboard:
             lines("Hottest zone", "Of each Spark. Power-off without a log comes at 104.85 degrees.", "celsius",
                   Query("max by (instance) (@thermal_zone_celsius)"), limit=ZONE, lowest=None),
             lines("Memory left", "What programs can still get on each Spark.", "bytes",
-                  Query("@memory_available_bytes")),
+                  Query("@memory_available_bytes"), limit=MEMORY),
             lines("GPU power", "Watts of each GPU.", "watt", Query("@gpu_power_watts")),
             states("Slowed or stuck", "Why a busy GPU is slow. Stuck at low power: take the brick off the wall.",
                    LOW_POWER_WORDS, Query(STATE)),
@@ -56,7 +56,8 @@ def _in_five_seconds() -> list[Panel]:
         number("Hottest spot", "The hottest thermal zone of any Spark: the package is hotter than the GPU.", "celsius",
                "max(@thermal_zone_celsius)", steps=ZONE.steps()),
         number("Least memory left", "On the Spark that has least: what programs can still get (MemAvailable). A Spark "
-               "that runs out stops answering, often without a log.", "bytes", "min(@memory_available_bytes)"),
+               "that runs out stops answering, often without a log.", "bytes", "min(@memory_available_bytes)",
+               steps=MEMORY.steps()),
         number("GPUs in use", "Mean of all GPUs.", "percentunit", "avg(@gpu_utilization_ratio)"),
         number("GPU power", "All GPUs together; the rest of the machines comes on top.", "watt",
                "sum(@gpu_power_watts)"),
@@ -70,7 +71,7 @@ def _columns() -> list[Column]:
         Column("GPU", "none", STATE, words=LOW_POWER_WORDS),
         Column("In use", "percentunit", "avg by (instance) (@gpu_utilization_ratio)"),
         Column("Hottest zone", "celsius", "max by (instance) (@thermal_zone_celsius)", ZONE.steps()),
-        Column("Memory left", "bytes", "min by (instance) (@memory_available_bytes)"),
+        Column("Memory left", "bytes", "min by (instance) (@memory_available_bytes)", MEMORY.steps()),
         Column("Memory in use", "percentunit", in_use),
         Column("GPU power", "watt", "sum by (instance) (@gpu_power_watts)"),
         Column("GPU programs", "none", "sum by (instance) (@gpu_compute_processes)"),

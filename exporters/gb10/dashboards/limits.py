@@ -30,7 +30,11 @@ class Limit:
 
 ZONE = Limit(93, "Gb10Hot")
 MARGIN = Limit(4, "Gb10Hot", above=False)
-LIMITS = (ZONE, MARGIN)
+SLOWED = Limit(0.05, "Gb10ThermalThrottling", colour=ORANGE)
+MEMORY = Limit(8 * GIB, "Gb10MemoryWedgeRisk", above=False)
+BLOCKED = Limit(30, "Gb10NvmlStuck")
+WORN = Limit(0.9, "Gb10NvmeWorn", colour=ORANGE)
+LIMITS = (ZONE, MARGIN, SLOWED, MEMORY, BLOCKED, WORN)
 
 NOTHING_YET = [Threshold(color=NEUTRAL)]
 """No alert has a number for it: no colour pretends that there is one."""

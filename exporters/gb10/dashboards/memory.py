@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporters.gb10.dashboards.board import board
-from exporters.gb10.dashboards.limits import ANY
+from exporters.gb10.dashboards.limits import ANY, MEMORY
 from exporters.gb10.dashboards.panels import Query, lines, number
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def dashboard() -> Dashboard:
 def _room() -> list[Builder[Panel]]:
     return [
         number("Least left", "What programs can still get on the fullest Spark (MemAvailable).", "bytes",
-               "min(@memory_available_bytes)"),
+               "min(@memory_available_bytes)", steps=MEMORY.steps()),
         number("Most a model can take", "NVIDIA's formula: available memory and free swap, or the free huge pages "
                "where those are set up.", "bytes", "max(@memory_allocatable_bytes)"),
         number("In use", "Of the fullest Spark.", "percentunit",
@@ -43,7 +43,7 @@ def _room() -> list[Builder[Panel]]:
 def _held() -> list[Builder[Panel]]:
     return [
         lines("Left", "Falls by 17 to 19 GiB within seconds after a big model has loaded: keep that much.", "bytes",
-              Query("@memory_available_bytes")),
+              Query("@memory_available_bytes"), limit=MEMORY),
         lines("Held", "Used, and parts of it. Page cache is given back when asked for; shared and locked are not.",
               "bytes", Query(USED, "{{instance}} used"),
               Query("@memory_page_cache_bytes", "{{instance}} page cache"),

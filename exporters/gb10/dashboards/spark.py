@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporters.gb10.dashboards.board import board
-from exporters.gb10.dashboards.limits import ANY, MARGIN, ZONE
+from exporters.gb10.dashboards.limits import ANY, BLOCKED, MARGIN, MEMORY, SLOWED, WORN, ZONE
 from exporters.gb10.dashboards.panels import Query, labels, lines, number, states
 from exporters.gb10.dashboards.states import ANSWERS, LOW_POWER, LOW_POWER_WORDS, PAIR, PAIR_WORDS, numbered
 
@@ -17,7 +17,7 @@ STATE = numbered("gpu_low_power_state", LOW_POWER)
 # By the time of the last one, not by increase(), which misses the first of a kind: its series starts at 1.
 XIDS = "count(time() - @kernel_log_xid_last_timestamp_seconds < 86400)"
 # There whenever the kernel log is read: without a single XID it makes the answer 0, not nothing.
-READ = "max(@privileged_age_seconds)"
+READ = "count(@privileged_age_seconds)"
 
 
 def dashboard() -> Dashboard:
@@ -30,7 +30,8 @@ def dashboard() -> Dashboard:
                    ANSWERS, Query('@up{job="gb10"}', "exporter"), Query("@nvml_up", "GPU driver (NVML)"),
                    Query('@probe_success{job="host_icmp"}', "ping"), Query('@probe_success{job="host_ssh"}', "SSH")),
             lines("GPU driver blocked for", "How long the call that hangs has been hanging; 8 to 12 minutes are on "
-                  "record. Meanwhile every other curve goes on.", "s", Query("@nvml_stuck_seconds", "blocked for")),
+                  "record. Meanwhile every other curve goes on.", "s", Query("@nvml_stuck_seconds", "blocked for"),
+                  limit=BLOCKED),
             states("Collectors", "Which parts of the exporter gave data.", ANSWERS,
                    Query("@collector_success", "{{collector}}"), span=12, height=8),
         ]),
@@ -50,7 +51,8 @@ def _now() -> list[Builder[Panel]]:
                steps=ZONE.steps()),
         number("To throttling", "Degrees until the GPU slows itself down.", "celsius",
                "min(@gpu_temperature_margin_celsius)", steps=MARGIN.steps()),
-        number("Memory left", "What programs can still get.", "bytes", "@memory_available_bytes"),
+        number("Memory left", "What programs can still get.", "bytes", "@memory_available_bytes",
+               steps=MEMORY.steps()),
         number("Up for", "Since the last boot.", "s", "time() - @boot_timestamp_seconds"),
     ]  # fmt: skip
 
@@ -63,7 +65,8 @@ def _gpu() -> list[Builder[Panel]]:
               "hertz", Query("@gpu_sm_clock_hertz", "now"), Query("@gpu_application_clock_hertz", "application"),
               Query("@gpu_sm_clock_max_hertz", "maximum")),
         lines("Share of time slowed", "By reason, from NVML's own durations. The momentary flags miss most of it.",
-              "percentunit", Query("rate(@gpu_event_reason_seconds_total[$__rate_interval])", "{{reason}}")),
+              "percentunit", Query("rate(@gpu_event_reason_seconds_total[$__rate_interval])", "{{reason}}"),
+              limit=SLOWED),
         lines("Power", "The GPU's share; the whole machine draws more.", "watt",
               Query("@gpu_power_watts", "GPU {{gpu}}")),
         states("Slowed or stuck", "Stuck: pull the brick off the wall and off the Spark for a minute.", LOW_POWER_WORDS,
@@ -86,5 +89,5 @@ def _parts() -> list[Builder[Panel]]:
         lines("Disk left", "Room on each file system.", "bytes",
               Query("@filesystem_available_bytes", "{{mountpoint}}")),
         lines("SSD worn", "Share of the written amount that the maker grants.", "percentunit",
-              Query("@nvme_percentage_used_ratio", "{{device}}"), highest=1),
+              Query("@nvme_percentage_used_ratio", "{{device}}"), limit=WORN, highest=1),
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporters.gb10.dashboards.board import board
-from exporters.gb10.dashboards.limits import GREEN, MARGIN, RED, ZONE
+from exporters.gb10.dashboards.limits import GREEN, MARGIN, RED, SLOWED, ZONE
 from exporters.gb10.dashboards.panels import Query, lines, number, states
 from exporters.gb10.dashboards.states import LOW_POWER, LOW_POWER_WORDS, numbered
 
@@ -55,7 +55,8 @@ def _heat() -> list[Builder[Panel]]:
 def _slowed() -> list[Builder[Panel]]:
     return [
         lines("Share of time slowed", "By reason, from NVML's own durations.", "percentunit",
-              Query("rate(@gpu_event_reason_seconds_total[$__rate_interval])", "{{instance}} {{reason}}")),
+              Query("rate(@gpu_event_reason_seconds_total[$__rate_interval])", "{{instance}} {{reason}}"),
+              limit=SLOWED),
         lines("Clock", "Normal under load: 2300 to 2535 MHz.", "hertz", Query("@gpu_sm_clock_hertz")),
         states("Slowed or stuck", "Stuck at low power: take the brick off the wall for a minute.", LOW_POWER_WORDS,
                Query(numbered("gpu_low_power_state", LOW_POWER))),
