@@ -47,6 +47,36 @@ def test_what_is_not_said_is_none() -> None:
     assert (found.power_watts, found.memory_total_bytes, found.performance_state) == (None, None, None)
 
 
+def seldom(age_s: float, values: dict[str, Any], errors: dict[str, int] | None = None, *, code: int = 3) -> nvml.Gpu:
+    """A GPU that has a temperature, refuses its power with `code`, and read the rest so long ago."""
+    told = {"age_s": age_s, "values": values, "errors": errors or {}}
+    item = {"index": 0, "values": {"temperature_celsius": 38}, "errors": {"power_milliwatts": code}, "seldom": told}
+    found = nvml.sample(json.dumps({"driver": "580.1", "gpus": [item]}))
+    assert isinstance(found, nvml.Sample)
+    return found.gpus[0]
+
+
+def test_what_is_read_seldom_is_told_while_it_is_young() -> None:
+    """Up to 15 s before the sample it is told, beyond that it is not; the GPU is up all the same."""
+    for age_s, expected in ((0, 1.5), (15, 1.5), (15.1, None)):
+        found = seldom(age_s, {"energy_millijoules": 1500})
+        assert (found.up, found.energy_joules) == (True, expected)
+
+
+def test_a_gpu_in_trouble_tells_nothing_that_was_read_before() -> None:
+    """When a reading of now finds the GPU lost, an older one is no longer true; found seldom, the loss counts too."""
+    lost = seldom(3, {"energy_millijoules": 1500}, code=15)
+    assert (lost.up, lost.energy_joules) == (False, None)
+    assert not seldom(3, {}, {"energy_millijoules": 15}).up
+
+
+@pytest.mark.parametrize("name", ["application_clock_megahertz", "sm_clock_max_megahertz"])
+def test_a_highest_clock_of_zero_is_none(name: str) -> None:
+    """No GPU aims for 0 Hz."""
+    found = gpu({name: 0})
+    assert (found.application_clock_hertz, found.sm_clock_max_hertz) == (None, None)
+
+
 @pytest.mark.parametrize("values", [{"memory_bytes": {"total": 0, "used": 0}}, {"performance_state": 32}])
 def test_false_answers_are_none(values: dict[str, Any]) -> None:
     """A memory of 0 bytes and the P-state `unknown` are no readings."""
