@@ -35,7 +35,7 @@ def address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104  what ":PORT" means in every exporter
+    return host.strip("[]") or "::", int(port)
 
 
 def parser() -> argparse.ArgumentParser:

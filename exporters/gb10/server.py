@@ -214,6 +214,9 @@ async def linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; OSError when the address is taken or not this machine's."""
+    """A listening socket; OSError when the address is taken or not ours. `::` is every interface, IPv4 too."""
+    both = host == "::" and socket.has_dualstack_ipv6()
+    if host == "::" and not both:  # a kernel without IPv6
+        host = "0.0.0.0"  # noqa: S104  what was asked for
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=128)
+    return socket.create_server((host, port), family=family, backlog=128, dualstack_ipv6=both)

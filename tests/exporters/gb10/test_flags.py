@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.gb10 import __main__ as program
 from exporters.gb10.flags import address
+from exporters.gb10.server import listen
 
 if TYPE_CHECKING:
     from conftest import Machine
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("127.0.0.1:9810", ("127.0.0.1", 9810)), ("[::1]:0", ("::1", 0)), (":9810", ("0.0.0.0", 9810))],  # noqa: S104  nothing is bound
+    [("127.0.0.1:9810", ("127.0.0.1", 9810)), ("[::1]:0", ("::1", 0)), (":9810", ("::", 9810))],
 )
 def test_an_address_is_host_and_port(text: str, expected: tuple[str, int]) -> None:
     """IPv4, IPv6 in brackets, and no host at all for every interface."""
@@ -52,3 +54,12 @@ def test_once_without_nvml_ends_too(machine: Machine) -> None:
     )
     assert "sparkfleet_gb10_nvml_up 0.0" in done.stdout
     assert "sparkfleet_gb10_memory_available_bytes" in done.stdout
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_alone_is_open_by_both_versions_of_ip(host: str) -> None:
+    """A fleet may scrape by IPv4 or by IPv6: `:PORT` takes both."""
+    with listen(*address(":0")) as listener:
+        port = listener.getsockname()[1]
+
+        socket.create_connection((host, port), timeout=10).close()
