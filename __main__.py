@@ -29,7 +29,7 @@ def program() -> None:
             "PULUMI_CONTINUE_ON_ERROR is not true: when one host fails, Pulumi starts no other. "
             'Run `eval "$(make -s env)"`, or export it, to let the others converge.'
         )
-    cloud = provide(fleet)
+    cloud = provide(fleet, read.rules.values())
     for name, host in wanted.items():
         identity = cloud.identities.get(name)
         opts = pulumi.ResourceOptions(depends_on=[identity] if identity else [])

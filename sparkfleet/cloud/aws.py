@@ -1,4 +1,4 @@
-"""Fleet → buckets, a key and a keyless role for the hosts in an AWS account, as pulumi-aws resources.
+"""Fleet → buckets, a key, a keyless role for the hosts and AMP's alerts in an AWS account, as pulumi-aws resources.
 
 Mocked: tested without a live account, by recording what is registered (tests/sparkfleet/cloud/test_aws.py).
 Hosts hold no AWS key. They present a certificate to IAM Roles Anywhere and get a session of at most an hour whose
@@ -6,8 +6,8 @@ prefix is the certificate's common name. The authority's certificate is an input
 authority and the hosts' certificates is not done here. Without the input there are buckets and no role: a role that no
 trust anchor narrows down must not exist.
 
-State: the names given to `Account`, `ProtectedBucket`, `HostRole` and their children are part of the stack's state;
-changing one replaces the resource unless an alias is added.
+State: the names given to `Account`, `ProtectedBucket`, `HostRole`, `Alerts` and their children are part of the stack's
+state; changing one replaces the resource unless an alias is added.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from pulumi import Output, ResourceOptions
 
 from sparkfleet.cloud import policies
 from sparkfleet.errors import ConfigError
+from sparkfleet.monitoring.amp import alertmanager_definition, rule_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sparkfleet.model import Aws, Fleet
+    from sparkfleet.telemetry import Amp
 
 SESSION_S = 3600
 ABANDONED_UPLOAD_DAYS = 7
@@ -33,13 +35,13 @@ KEY_DELETION_DAYS = 30  # the longest that AWS grants to notice a mistake
 
 
 class Account(pulumi.ComponentResource):
-    """The fleet's part of an AWS account: a KMS key, the buckets `datasets` and `models`, the hosts' role."""
+    """The fleet's part of an AWS account: a KMS key, buckets `datasets` and `models`, the hosts' role, alerts."""
 
     buckets: dict[str, aws.s3.Bucket]
     identities: dict[str, pulumi.Resource]
 
-    def __init__(self, fleet: Fleet, where: Aws, opts: ResourceOptions | None = None) -> None:
-        """Register everything under one component named after the fleet.
+    def __init__(self, fleet: Fleet, where: Aws, rules: Iterable[str], opts: ResourceOptions | None = None) -> None:
+        """Register everything under one component named after the fleet; `rules`: the texts of all rule files.
 
         Raises ConfigError when the trust bundle cannot be read.
         """
@@ -64,6 +66,8 @@ class Account(pulumi.ComponentResource):
             self.identities = dict.fromkeys(fleet.hosts, role.profile)
         else:
             pulumi.log.warn("cloud.aws.trust_bundle is not set: the hosts get no role in this account", self)
+        if fleet.monitoring.alerts == "amp" and fleet.monitoring.amp:
+            Alerts(fleet.fleet, fleet.monitoring.amp, rule_namespace(rules, fleet.monitoring.runbooks), child)
         self.register_outputs({purpose: bucket.bucket for purpose, bucket in self.buckets.items()})
 
 
@@ -175,6 +179,19 @@ class HostRole(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=[attached]),
         )
         self.register_outputs({"role": role.arn, "profile": self.profile.arn})
+
+
+class Alerts(pulumi.ComponentResource):
+    """The alerts of a workspace that exists already, and whom its Alertmanager tells, by way of one SNS topic."""
+
+    def __init__(self, fleet: str, amp: Amp, rules: str, opts: ResourceOptions) -> None:
+        """Register the rule namespace `rules`, named after the fleet, and the workspace's only Alertmanager."""
+        super().__init__("sparkfleet:cloud:Alerts", f"{fleet}-alerts", None, opts)
+        child = ResourceOptions(parent=self)
+        place = {"workspace_id": amp.workspace_id, "region": amp.region}
+        aws.amp.RuleGroupNamespace("alerts", name=f"sparkfleet-{fleet}", data=rules, opts=child, **place)
+        aws.amp.AlertManagerDefinition("alerts", definition=alertmanager_definition(amp), opts=child, **place)
+        self.register_outputs({})
 
 
 def stateful(opts: ResourceOptions) -> ResourceOptions:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pulumi import Output, Resource
 
@@ -27,8 +27,11 @@ class CloudResources:
     """"datasets" and "models" → the bucket's name."""
 
 
-def provide(fleet: Fleet) -> CloudResources:
-    """Register the cloud resources of `fleet`; with `provider: none` there are none and no cloud library loads."""
+def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
+    """Register the cloud resources of `fleet`; with `provider: none` there are none and no cloud library loads.
+
+    `rules`: the texts of the exporters' rule files, for an account whose AMP workspace evaluates the alerts.
+    """
     # Imported late: pulumi_aws costs a second, and who has no account should not pay for it.
     if fleet.cloud.provider == "onprem" and fleet.cloud.onprem:
         from sparkfleet.cloud.onprem import Store
@@ -42,7 +45,7 @@ def provide(fleet: Fleet) -> CloudResources:
     if fleet.cloud.provider == "aws" and fleet.cloud.aws:
         from sparkfleet.cloud.aws import Account
 
-        account = Account(fleet, fleet.cloud.aws)
+        account = Account(fleet, fleet.cloud.aws, rules)
         return CloudResources(
             identities=account.identities,
             buckets={purpose: bucket.bucket for purpose, bucket in account.buckets.items()},

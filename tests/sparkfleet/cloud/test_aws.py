@@ -26,6 +26,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
 ACCOUNT = "111122223333"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 COMPONENT = "sparkfleet:cloud:Account"
+RULES = "groups: [{name: g, rules: [{alert: Watchdog, expr: vector(1)}, {record: 'a:b', expr: b}]}]"
+AMP = {
+    "region": "eu-central-1",
+    "workspace_id": "ws-12345678-90ab-cdef-1234-567890abcdef",
+    "topic_arn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts",
+}
 
 
 class Answers(Mocks):
@@ -69,7 +75,7 @@ def register(fleet: Fleet) -> Registered:
 
     @pulumi.runtime.test
     def program() -> None:
-        provide(fleet)
+        provide(fleet, [RULES])
 
     program()
     return recorder.registered
@@ -121,6 +127,30 @@ REST = {
 def test_exactly_these_resources_are_registered(registered: Registered) -> None:
     """The whole list, so that nothing is added or lost unseen: no user, no access key."""
     assert set(registered) == REST | ROLE_PARTS
+
+
+def test_an_evaluator_at_aws_gets_the_alerts_and_whom_to_tell(describe: Callable[..., Fleet]) -> None:
+    """With `alerts: amp` the workspace gets a rule namespace and its Alertmanager, in its own region; else none."""
+    described = describe().model_dump(mode="json")
+    fleet = Fleet.model_validate({**described, "monitoring": {"alerts": "amp", "amp": AMP}})
+
+    registered = register(fleet)
+
+    assert set(registered) - REST - ROLE_PARTS == {
+        ("sparkfleet:cloud:Alerts", "demo-alerts"),
+        ("aws:amp/ruleGroupNamespace:RuleGroupNamespace", "alerts"),
+        ("aws:amp/alertManagerDefinition:AlertManagerDefinition", "alerts"),
+    }
+    rules = inputs(registered, "aws:amp/ruleGroupNamespace:RuleGroupNamespace", "alerts")
+    assert (rules["workspaceId"], rules["region"], rules["name"]) == (
+        AMP["workspace_id"],
+        AMP["region"],
+        "sparkfleet-demo",
+    )
+    assert "Watchdog" in rules["data"]
+    assert "record" not in rules["data"]
+    told = inputs(registered, "aws:amp/alertManagerDefinition:AlertManagerDefinition", "alerts")
+    assert told["definition"].startswith("alertmanager_config: |")
 
 
 def test_without_a_certificate_there_is_no_role(describe: Callable[..., Fleet]) -> None:

@@ -26,7 +26,7 @@ import pulumi
 from sparkfleet.cloud.provide import provide
 from sparkfleet.model import Fleet
 
-cloud = provide(Fleet.model_validate_json(os.environ["FLEET"]))
+cloud = provide(Fleet.model_validate_json(os.environ["FLEET"]), [])
 for host, resource in cloud.identities.items():
     pulumi.export(host, resource.access_key_id)
 for purpose, name in cloud.buckets.items():
@@ -172,7 +172,7 @@ def test_without_a_cloud_no_cloud_library_is_loaded() -> None:
 import sys
 from sparkfleet.cloud.provide import provide
 from sparkfleet.model import Fleet
-cloud = provide(Fleet.model_validate({"fleet": "bare", "hosts": {"h1": {"addresses": ["192.0.2.1"]}}}))
+cloud = provide(Fleet.model_validate({"fleet": "bare", "hosts": {"h1": {"addresses": ["192.0.2.1"]}}}), [])
 print(dict(cloud.identities), dict(cloud.buckets), sorted({"boto3", "pulumi", "pulumi_aws"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
