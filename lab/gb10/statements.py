@@ -6,6 +6,7 @@
     PATH -> TARGET             a symbolic link, relative and within the tree, as sysfs has them
     PATH = absent              the file is not there, though a line above has it
     kmsg += [after S] [every S] LEVEL TEXT     a record of the kernel log, once or again and again; LEVEL 0-7
+    kmsg += <<                 several records, a line each, up to `>>`
 
 Outside of blocks `#` begins a comment. A later line replaces an earlier one. TEXT may move (moving.py). sys/ and proc/
 are the machine's, root/ the rest of its file system (/etc), tools/NAME what the program NAME prints (tools.py).
@@ -52,7 +53,9 @@ def statements(text: str) -> Statements:
     lines = iter(text.split("\n"))
     for line in lines:
         statement = line.split("#", 1)[0].strip()
-        if statement.startswith("kmsg "):
+        if statement == "kmsg += <<":
+            found.records.extend(record(f"kmsg += {each}") for each in block(lines).splitlines())
+        elif statement.startswith("kmsg "):
             found.records.append(record(statement))
         elif statement.startswith(tuple(f"{tree}/" for tree in TREES)):
             if statement.endswith("<<"):
