@@ -41,14 +41,12 @@ def exposition(families: Iterable[Metric]) -> str:
         parts.append(head(name + suffix, kind, family.documentation))
         apart: dict[str, list[str]] = {}
         for sample in family.samples:
+            sample_name, labels, value, timestamp = sample[:4]
             into = parts
-            if sample.name != name and sample.name.startswith(name):
-                rest = sample.name[len(name) :]
-                if rest in APART:
-                    into = apart.setdefault(rest, [])
-            into.append(series(sample.name, tuple(sample.labels.items())))
-            into.append(number(sample.value))
-            into.append("\n" if sample.timestamp is None else f" {int(float(sample.timestamp) * 1000):d}\n")
+            if sample_name.endswith(APART) and sample_name.removeprefix(name) in APART:
+                into = apart.setdefault(sample_name.removeprefix(name), [])
+            line = series(sample_name, tuple(labels.items())) + number(value)
+            into.append(f"{line}\n" if timestamp is None else f"{line} {int(float(timestamp) * 1000):d}\n")
         for rest in sorted(apart):
             parts.append(head(name + rest, "gauge", family.documentation))
             parts.extend(apart[rest])
@@ -80,8 +78,7 @@ def escape_label_value(value: str) -> str:
 
 def number(value: float) -> str:
     """A value as Go prints it: from a million on that is not as Python does."""
-    value = float(value)
-    text = repr(value)
+    text = repr(float(value))
     if -MILLION < value < MILLION:
         return text
     if text in WORDS:

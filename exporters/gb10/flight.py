@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-COLLECTORS = ("nvml", "gpu", "memory", "thermal")  # whose families a record needs
+COLLECTORS = ("nvml", "gpu", "memory", "thermal", "machine")  # whose families a record needs
 
 # Key in the record → the metric it is of. For each GPU:
 GPU = {
@@ -30,6 +30,7 @@ MACHINE = {
     "stuck_seconds": "nvml_stuck_seconds",
 }
 PRESSURE = "memory_pressure_seconds_total"
+SIMULATED = {"chassis_asset_tag": "simulated"}
 STOP = "stop"
 
 
@@ -42,6 +43,7 @@ class Record:
     event: str = ""  # `stop`: the exporter was told to end
     values: Mapping[str, float] = field(default_factory=dict)  # keys of MACHINE, and `full_seconds`
     gpus: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # index → keys of GPU
+    simulated: bool = False  # the machine is a stand-in of the lab: its asset tag says so
 
 
 def record(families: Iterable[Metric], time: float, boot: str) -> Record:
@@ -58,7 +60,8 @@ def record(families: Iterable[Metric], time: float, boot: str) -> Record:
     for key, name in GPU.items():
         for labels, value in series.get(name, ()):
             gpus.setdefault(labels["gpu"], {})[key] = value
-    return Record(round(time, 3), boot, "", values, gpus)
+    simulated = any(SIMULATED.items() <= labels.items() for labels, _ in series.get("machine_info", ()))
+    return Record(round(time, 3), boot, "", values, gpus, simulated)
 
 
 def payload(record: Record, most_bytes: int) -> bytes:
@@ -67,6 +70,7 @@ def payload(record: Record, most_bytes: int) -> bytes:
     while True:
         data: dict[str, Any] = {"time": record.time, "boot": record.boot}
         data |= {"event": record.event} if record.event else {}
+        data |= {"simulated": True} if record.simulated else {}
         data |= {"values": rounded(record.values)} if record.values else {}
         data |= {"gpus": {gpu: rounded(values) for gpu, values in gpus.items()}} if gpus else {}
         text = json.dumps(data, separators=(",", ":")).encode()
@@ -89,6 +93,7 @@ def parsed(payload: bytes) -> Record:
             str(gpu): {str(key): float(value) for key, value in found.items()}
             for gpu, found in data.get("gpus", {}).items()
         }
-        return Record(float(data["time"]), str(data["boot"]), str(data.get("event", "")), values, gpus)
+        simulated = bool(data.get("simulated"))
+        return Record(float(data["time"]), str(data["boot"]), str(data.get("event", "")), values, gpus, simulated)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a flight record: {payload[:80]!r}") from error
