@@ -110,7 +110,7 @@ def _fit(text: str, title: str, description: str) -> str:
     """What matplotlib wrote → what stands in a page: no prologue, no ids that another plot has too, page's colours."""
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r' id="(?!m[0-9a-f]|p[0-9a-f])[^"]*"', "", body)  # markers and clips are referred to; groups are not
+    body = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", body)  # markers and clips are referred to; groups are not
     body = re.sub(r'(?<= d=")[^"]*', lambda d: re.sub(r"(\d\.\d)\d+", r"\1", " ".join(d[0].split())), body)
     body = re.sub(r"font: (\S+px) [^;\"]*", r"font: \1 var(--font)", body)
     for colour, name in CSS.items():

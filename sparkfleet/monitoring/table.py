@@ -40,7 +40,7 @@ NUMBERS = {"util", "gpu", "power", "clock", "age"}
 
 def show(status: FleetStatus, width: int, source: str) -> Group:
     """The table, alerts that belong to no host, and what one has to know to read it."""
-    rows = [row for host in status.hosts for row in _rows(host)]
+    rows = [row for host in status.hosts for row in _rows(host, evaluated=bool(status.rules))]
     chosen, lost = _chosen(rows, width)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
     for name in chosen:
@@ -62,17 +62,17 @@ def _chosen(rows: Sequence[dict[str, Text]], width: int) -> tuple[list[str], lis
     return [n for n in SHOWN_ORDER if n in chosen], [n for n in SHOWN_ORDER if n not in chosen]
 
 
-def _rows(host: Host) -> list[dict[str, Text]]:
+def _rows(host: Host, *, evaluated: bool) -> list[dict[str, Text]]:
     """One line a host, and one more for each further GPU."""
     first, *more = host.gpus or (None,)
     blank = dict.fromkeys(COLUMNS, Text())
-    rows = [_of_host(host) | _of_gpu(host, first)]
+    rows = [_of_host(host, evaluated=evaluated) | _of_gpu(host, first)]
     return rows + [
         blank | {"host": Text(f"  gpu {words.harmless(gpu.gpu)}", "dim")} | _of_gpu(host, gpu) for gpu in more if gpu
     ]
 
 
-def _of_host(host: Host) -> dict[str, Text]:
+def _of_host(host: Host, *, evaluated: bool) -> dict[str, Text]:
     fresh = _ink(host)
     state = str(host.state) + (f" {words.duration(host.stuck_s)}" if host.stuck_s else "")
     return {
@@ -80,7 +80,7 @@ def _of_host(host: Host) -> dict[str, Text]:
         "state": Text(state, STATE_STYLES.get(host.state, BROKEN)),
         "hottest": _hottest(host),
         "memory": fresh(words.memory(host)),
-        "alerts": alerts(host.alerts),
+        "alerts": alerts(host.alerts, evaluated=evaluated),
         "age": Text(words.duration(host.age_s), OLD if host.stale else ""),
     }
 
@@ -112,8 +112,11 @@ def _hottest(host: Host) -> Text:
     return Text(text, BROKEN if zone.distance_celsius <= NEAR_CRITICAL_CELSIUS else "")
 
 
-def alerts(found: Sequence[Alert]) -> Text:
-    """Firing ones by severity, each once with its number; pending ones are only counted."""
+def alerts(found: Sequence[Alert], *, evaluated: bool) -> Text:
+    """Firing ones by severity, each once with its number; pending ones are only counted.
+
+    Without any it is `none` only where rules are evaluated; a dash where nobody knows.
+    """
     firing = Counter((a.name, a.labels.get("severity", "")) for a in found if a.state == "firing")
     text = Text()
     for (name, severity), count in firing.items():
@@ -121,13 +124,13 @@ def alerts(found: Sequence[Alert]) -> Text:
         text.append(", " if text else "").append(words.harmless(name) + times, SEVERITY_STYLES.get(severity, "yellow"))
     if pending := sum(a.state != "firing" for a in found):
         text.append(", " if text else "").append(f"{pending} pending", "dim")
-    return text or Text(words.UNKNOWN, "dim")
+    return text or Text("none" if evaluated else words.UNKNOWN, "dim")
 
 
 def _footer(status: FleetStatus, source: str, lost: list[str]) -> list[Text]:
     lines = []
     if status.alerts:
-        lines.append(Text("of no host: ").append(alerts(status.alerts)))
+        lines.append(Text("of no host: ").append(alerts(status.alerts, evaluated=True)))
     if status.rules == 0:
         lines.append(Text("This Prometheus evaluates no alerting rules: no alert here does not mean that all is well."))
     simulated = [host.host for host in status.hosts if host.label == SIMULATED]

@@ -5,7 +5,6 @@ The server speaks real SSH through paramiko's server half. sshd itself is met on
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import shutil
 import socket
@@ -16,83 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sparkfleet.errors import UnreachableError
 from sparkfleet.host import connection
 from sparkfleet.host.connection import LoginRefusedError, Session, Target, dial, fingerprint, offered_key, ssh_config
+from tests.sparkfleet.ssh_server import SECOND_S, Server, described
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
-
-SECOND_S = 1.0
-
-
-class Rules(paramiko.ServerInterface):
-    """Lets one public key in and answers each command as told."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-
-    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
-        """Keys and passwords."""
-        return "publickey,password"
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        """The one key, for the one user."""
-        right = username == "sparkfleet" and key in self.server.accepted
-        return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
-        """Sessions, unless told otherwise."""
-        return paramiko.OPEN_SUCCEEDED if self.server.sessions else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
-
-    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        """Answer in a thread of its own: the transport has to go on."""
-        threading.Thread(target=self.server.answer, args=(channel, command.decode()), daemon=True).start()
-        return True
-
-
-class Server:
-    """A host: its key, who may log in, and what commands say."""
-
-    def __init__(self) -> None:
-        self.key = paramiko.ECDSAKey.generate()
-        self.accepted: list[paramiko.PKey] = []
-        self.sessions = True
-        self.answer: Callable[[paramiko.Channel, str], None] = echo
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.transports: list[paramiko.Transport] = []
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self) -> None:
-        """Serve every connection until the socket closes."""
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.socket.accept()
-                transport = paramiko.Transport(client)
-                transport.add_server_key(self.key)
-                self.transports.append(transport)
-                with contextlib.suppress(paramiko.SSHException, EOFError):
-                    transport.start_server(server=Rules(self))
-
-    def close(self) -> None:
-        """Go away."""
-        self.socket.close()
-        for transport in self.transports:
-            transport.close()
-
-
-def echo(channel: paramiko.Channel, command: str) -> None:
-    """Say the command and its stdin on stdout, a word on stderr, and end with 3."""
-    heard = channel.makefile("rb").read().decode()
-    channel.sendall(f"{command}|{heard}".encode())
-    channel.sendall_stderr(b"a word")
-    channel.send_exit_status(3)
-    channel.close()
 
 
 @pytest.fixture
@@ -106,12 +37,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def target(server: Server, tmp_path: Path) -> Target:
     """The server as a described host: its key pinned under its name, the automation key accepted."""
-    own = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    (tmp_path / "automation").write_bytes(own)
-    server.accepted.append(paramiko.Ed25519Key.from_private_key_file(str(tmp_path / "automation")))
-    known = tmp_path / "known_hosts"
-    known.write_text(f"spark-01 {server.key.get_name()} {server.key.get_base64()}\n")
-    return Target("spark-01", ("127.0.0.1",), server.port, "sparkfleet", tmp_path / "automation", known, 5 * SECOND_S)
+    return described(server, tmp_path)
 
 
 @pytest.fixture
@@ -269,3 +195,36 @@ def test_openssh_trusts_what_a_session_trusts(way: str, target: Target, tmp_path
     assert (read["hostkeyalias"], read["stricthostkeychecking"]) == ("spark-01", "true")
     assert (read["userknownhostsfile"], read["identityfile"]) == (str(here.known_hosts), str(here.private_key))
     assert read["identitiesonly"] == "yes"
+
+
+def test_a_channel_reaches_a_port_of_the_hosts_loopback(target: Target, server: Server) -> None:
+    """As `ssh -L`: what is said on this side arrives at the service, and its answer here; no command runs."""
+    with socket.create_server(("127.0.0.1", 0)) as service, Session(target) as session:
+        channel = session.channel(service.getsockname()[1])
+        accepted, _ = service.accept()
+        channel.sendall(b"a question")
+        heard = accepted.recv(100)
+        accepted.sendall(b"an answer")
+
+        assert (heard, channel.recv(100)) == (b"a question", b"an answer")
+        assert server.asked == [("127.0.0.1", service.getsockname()[1])]
+        accepted.close()
+
+
+def test_a_port_on_which_nothing_listens_is_told(target: Target, deaf: int) -> None:
+    """The host is reached, the service is not: it says which."""
+    with (
+        Session(target) as session,
+        pytest.raises(UnreachableError, match=f"nothing listens on port {deaf} "),
+    ):
+        session.channel(deaf)
+
+
+def test_a_host_that_forwards_nothing_names_the_setting(target: Target, server: Server) -> None:
+    """It is a matter of the description."""
+    server.forwards = False
+
+    with Session(target) as session, pytest.raises(UnreachableError) as caught:
+        session.channel(9090)
+
+    assert caught.value.next_step == 'set access.tcp_forwarding to "local".'
