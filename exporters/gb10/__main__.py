@@ -61,17 +61,15 @@ def main(arguments: list[str] | None = None) -> int:
     watcher = Watcher(snapshot, SamplerProgram(flags.interval).start, overdue_s)
     parts = collectors(Host(flags.procfs, flags.sysfs, flags.rootfs), snapshot, flags.privileged)
     registry = Registry({name: part for name, part in parts.items() if enabled(flags, name)})
-    needs_nvml = any(enabled(flags, name) for name in OF_NVML)
+    sampled = watcher if any(enabled(flags, name) for name in OF_NVML) else None
     try:
         if flags.once:
-            once(registry, watcher if needs_nvml else None, START_S + overdue_s)
+            once(registry, sampled, START_S + overdue_s)
         else:
-            serve(flags, registry, watcher if needs_nvml else None)
+            serve(flags, registry, sampled)
     except (OSError, WebConfigError) as error:
         log.error("%s", error)  # noqa: TRY400  the text says it all
         return 1
-    finally:
-        within(STOP_S, watcher.stop) if needs_nvml else None
     return 0
 
 
@@ -82,6 +80,8 @@ def once(registry: Registry, watcher: Watcher | None, wait_s: float) -> None:
         watcher.start()
         watcher.tried.wait(wait_s)
     sys.stdout.write(registry.text())
+    if watcher:
+        within(STOP_S, watcher.stop)
 
 
 def serve(flags: argparse.Namespace, registry: Registry, watcher: Watcher | None) -> None:
@@ -108,6 +108,8 @@ def serve(flags: argparse.Namespace, registry: Registry, watcher: Watcher | None
         registry.stop()
         if recorder:
             recorder.stop()
+        if watcher:
+            within(STOP_S, watcher.stop)
 
 
 def flight_recorder(flags: argparse.Namespace, registry: Registry) -> Recorder:
