@@ -144,13 +144,14 @@ def request(fleet: Fleet, name: str, address: str, controller: str, today: dt.da
     automation = fleet.controller.private_key.with_suffix(".pub").read_text().strip()
     people = {user: {"keys": p.authorized_keys, "sudo": p.sudo} for user, p in fleet.access.users.items()}
     checked_ports = ([fleet.exporter.port] if Role.EXPORTER in parts else []) + (
-        [9090, 9093] if Role.MONITOR in parts else []
+        [9090, 9093, 9115] if Role.MONITOR in parts else []
     )
     return {
         "roles": [str(role) for role in parts],
         "address": address,
         "controller_address": controller,
         "port": host.port,
+        "procfs": str(host.procfs),
         "sysfs": str(host.sysfs),
         "automation_user": fleet.controller.user,
         "users": {**people, fleet.controller.user: {"keys": [automation], "sudo": False}},
@@ -172,6 +173,8 @@ def request(fleet: Fleet, name: str, address: str, controller: str, today: dt.da
         "alerts": _alerts(fleet) if Role.MONITOR in parts else [],
         "evaluator": fleet.monitoring.alerts,
         "retention": fleet.monitor.retention,
+        "storage_share": fleet.monitor.storage_share,
+        "hosts": list(fleet.hosts),
         "waivers": waivers(fleet, name, today),
     }
 

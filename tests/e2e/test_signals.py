@@ -42,7 +42,10 @@ def test_stress_reaches_alertmanager_as_gb10hot(converged: FleetUnderTest) -> No
     gb10.load(converged.tree("spark-03"), "stress")
 
     def alerts() -> set[tuple[str, str]]:
-        return {(a["labels"]["alertname"], a["labels"]["instance"]) for a in query(converged, 9093, "/api/v2/alerts")}
+        return {
+            (a["labels"]["alertname"], a["labels"].get("instance", ""))
+            for a in query(converged, 9093, "/api/v2/alerts")
+        }
 
     until(lambda: ("Gb10Hot", "spark-03") in alerts(), "Gb10Hot in Alertmanager", within_s=240, every_s=3)
     assert {pair for pair in alerts() if pair[0] == "Gb10Hot"} == {("Gb10Hot", "spark-03")}

@@ -122,6 +122,14 @@ FAULTS = [
         "MONITOR-02",
         ":9090 (prometheus)",
     ),
+    Fault(
+        "samples are thrown away early",
+        "cp -p /etc/default/prometheus /root/kept; "
+        'sed -i "s/retention.time=[0-9a-z]*/retention.time=1d/" /etc/default/prometheus; systemctl restart prometheus',
+        "mv /root/kept /etc/default/prometheus; systemctl restart prometheus",
+        "MONITOR-07",
+        "are kept for 1d",
+    ),
 ]
 
 

@@ -65,3 +65,15 @@ def names(people: list[dict[str, Any]]) -> list[str]:
 def values(text: str, metric: str) -> list[float]:
     """The values of a metric's series in Prometheus' text format."""
     return [float(number) for number in re.findall(rf"^{metric}(?:{{.*}})? (\S+)$", text, re.MULTILINE)]
+
+
+def writable_root(mountinfo: str) -> str:
+    """The line of /proc/PID/mountinfo that makes a process' root writable; "" when it is mounted read-only there."""
+    rows = [line for line in mountinfo.splitlines() if line.split()[4] == "/"]
+    return next((line for line in rows[-1:] if "ro" not in line.split()[5].split(",")), "")
+
+
+def size_bytes(text: str) -> int:
+    """A size as Prometheus shows it ("1GiB512MiB", "0B") in bytes."""
+    parts = re.findall(r"([\d.]+)([KMGTPE]?)i?B", text)
+    return sum(int(float(number) * 1024 ** " KMGTPE".index(unit or " ")) for number, unit in parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reading import values
+from reading import values, writable_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +28,16 @@ def test_exporter_runs(machine: Machine) -> None:
 
 @pytest.mark.control(id="EXPORTER-02", severity="high")
 def test_exporter_has_no_privileges(machine: Machine) -> None:
-    """The exporter is not root, has no capability and can gain none."""
+    """The exporter is not root, has no capability and can gain none, filters its system calls, and writes nowhere."""
     machine.need(UNIT, "EXPORTER-01")
-    said = machine.says(f"cat /proc/{machine.units[UNIT]['MainPID']}/status")
-    status = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+    place = f"/proc/{machine.units[UNIT]['MainPID']}"
+    status = dict(line.split(":\t", 1) for line in machine.says(f"cat {place}/status").splitlines() if ":\t" in line)
     user, capabilities, locked = status["Uid"].split()[1], int(status["CapEff"], 16), status["NoNewPrivs"]
     assert user != "0", "it runs as root"
     assert (capabilities, locked) == (0, "1"), f"capabilities {capabilities:#x}, NoNewPrivileges {locked}"
+    assert status["Seccomp"] == "2", "its system calls are not filtered"
+    root = writable_root(machine.says(f"cat {place}/mountinfo"))
+    assert not root, f"it could write to the whole file system: {root}"
 
 
 @pytest.mark.control(id="EXPORTER-03", severity="high")
@@ -48,7 +51,7 @@ def test_exporter_tells_plausible_values(machine: Machine, record_property: Call
     assert temperatures, f"no {GPU}: NVML is silent\n{machine.journal(UNIT)}"
     low, high = PLAUSIBLE_CELSIUS
     assert all(low <= celsius <= high for celsius in temperatures), f"GPU temperature: {temperatures} degrees C"
-    kibibytes = int(machine.says("awk '/^MemTotal:/ {print $2}' /proc/meminfo"))
+    kibibytes = int(machine.says("awk '/^MemTotal:/ {print $2}' %s", f"{machine.wanted['procfs']}/meminfo"))
     assert values(text, MEMORY) == [kibibytes * 1024], (
         f"{MEMORY} is {values(text, MEMORY)}, the kernel has {kibibytes} KiB"
     )

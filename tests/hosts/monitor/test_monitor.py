@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from machine import eventually
+from reading import size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machine import Machine
 
-PROMETHEUS, ALERTMANAGER = "http://127.0.0.1:9090", "http://127.0.0.1:9093"
-UNITS = {PROMETHEUS: "prometheus.service", ALERTMANAGER: "prometheus-alertmanager.service"}
-PORTS = (9090, 9093)
+PROMETHEUS, ALERTMANAGER, PROBER = "http://127.0.0.1:9090", "http://127.0.0.1:9093", "http://127.0.0.1:9115"
+UNITS = {
+    PROMETHEUS: "prometheus.service",
+    ALERTMANAGER: "prometheus-alertmanager.service",
+    PROBER: "prometheus-blackbox-exporter.service",
+}
+READY = {PROMETHEUS: "/-/ready", ALERTMANAGER: "/-/ready", PROBER: "/-/healthy"}
+PORTS = (9090, 9093, 9115)
+PROBES = ("host_icmp", "host_ssh")
 READY_S = 60.0  # a restarted Prometheus reads its write-ahead log first
+BEAT_S = 30.0  # a rule that was just loaded is evaluated within an interval, and sent at once
+SMALLEST_LIMIT = 128 << 20  # bytes; what sparkfleet/monitoring/storage_limit.py leaves Prometheus on any disk
 DISCOVERY_S = 10.0  # Prometheus takes up new targets and Alertmanagers every 5 s
 
 
@@ -29,11 +38,11 @@ def ask(machine: Machine, path: str) -> Any:
 
 
 @pytest.mark.control(id="MONITOR-01", severity="high")
-def test_prometheus_and_alertmanager_are_ready(machine: Machine) -> None:
-    """Prometheus and Alertmanager run and say that they are ready."""
+def test_prometheus_and_its_helpers_are_ready(machine: Machine) -> None:
+    """Prometheus, Alertmanager and the prober run and say that they are ready."""
 
     def complaints() -> list[str]:
-        answers = machine.fetch(*(f"{url}/-/ready" for url in UNITS))
+        answers = machine.fetch(*(f"{url}{page}" for url, page in READY.items()))
         return [f"{url}: {text.strip()}" for url, text in answers.items() if text.startswith(("no answer", "HTTP"))]
 
     patience_s = READY_S if all(machine.runs(unit) for unit in UNITS.values()) else 0
@@ -43,8 +52,8 @@ def test_prometheus_and_alertmanager_are_ready(machine: Machine) -> None:
 
 
 @pytest.mark.control(id="MONITOR-02", severity="high")
-def test_prometheus_and_alertmanager_are_on_loopback(machine: Machine) -> None:
-    """Prometheus and Alertmanager, which ask nobody who they are, listen on loopback."""
+def test_prometheus_and_its_helpers_are_on_loopback(machine: Machine) -> None:
+    """Prometheus, Alertmanager and the prober, which ask nobody who they are, listen on loopback."""
     open_ports = [str(one) for one in machine.listeners if one.port in PORTS and not one.on_loopback]
     assert not open_ports, f"open to others: {', '.join(open_ports)}"
 
@@ -97,4 +106,53 @@ def test_prometheus_knows_alertmanager(machine: Machine) -> None:
         return [] if any(url.startswith(ALERTMANAGER) for url in known) else [f"Prometheus knows {known or 'none'}"]
 
     wrong = eventually(complaints, DISCOVERY_S)
+    assert not wrong, "; ".join(wrong)
+
+
+@pytest.mark.control(id="MONITOR-06", severity="high")
+def test_the_dead_mans_alert_reaches_alertmanager(machine: Machine) -> None:
+    """The alert that always fires is in Alertmanager: the way of an alert is open from rule to route."""
+    if machine.wanted["evaluator"] != "prometheus":
+        pytest.skip(f"alerts are evaluated by {machine.wanted['evaluator']}")
+    machine.need(UNITS[PROMETHEUS], "MONITOR-01")
+    machine.need(UNITS[ALERTMANAGER], "MONITOR-01")
+    url = f"{ALERTMANAGER}/api/v2/alerts?filter=alertname%3D%22Watchdog%22"
+
+    def complaints() -> list[str]:
+        text = machine.fetch(url)[url]
+        return [] if "Watchdog" in text else [f"{url} answers {text[:200].strip()}"]
+
+    wrong = eventually(complaints, machine.wanted["scrape_interval_s"] * 1.2 + BEAT_S)
+    assert not wrong, "; ".join(wrong)
+
+
+@pytest.mark.control(id="MONITOR-07", severity="medium")
+def test_samples_cannot_fill_the_disk(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
+    """Prometheus keeps samples for the described time, and never more of them than a share of its disk."""
+    machine.need(UNITS[PROMETHEUS], "MONITOR-01")
+    flags = ask(machine, "status/flags")
+    kept, size = flags["storage.tsdb.retention.time"], size_bytes(flags["storage.tsdb.retention.size"])
+    disk = int(machine.says("df --block-size=1 --output=size %s | tail -n 1", flags["storage.tsdb.path"]))
+    most = max(machine.wanted["storage_share"] * disk, SMALLEST_LIMIT)
+    assert kept == machine.wanted["retention"], (
+        f"samples are kept for {kept}, described is {machine.wanted['retention']}"
+    )
+    assert 0 < size <= most, f"Prometheus may fill {size} bytes (0: all) of {disk}, described are {most:.0f}"
+    record_property("evidence", f"{kept}, at most {size / 2**30:.1f} GiB of {disk / 2**30:.0f}")
+
+
+@pytest.mark.control(id="MONITOR-08", severity="medium")
+def test_every_host_is_probed(machine: Machine) -> None:
+    """Every host of the fleet is asked from outside, by ping and on its SSH port: down is told from wedged."""
+    machine.need(UNITS[PROMETHEUS], "MONITOR-01")
+
+    def complaints() -> list[str]:
+        targets = [t for t in ask(machine, "targets")["activeTargets"] if t["labels"]["job"] in PROBES]
+        found = {(t["labels"]["job"], t["labels"]["instance"]): t for t in targets}
+        missing = [
+            f"{job} does not probe {n}" for job in PROBES for n in machine.wanted["hosts"] if (job, n) not in found
+        ]
+        return missing + [f"{job} of {n}: {t['lastError']}" for (job, n), t in found.items() if t["health"] != "up"]
+
+    wrong = eventually(complaints, machine.wanted["scrape_interval_s"] * 1.2 + DISCOVERY_S)
     assert not wrong, "; ".join(wrong)

@@ -53,10 +53,11 @@ def test_only_the_packages_and_users_that_the_plan_names_are_told(wanted: Desire
 
 def test_a_role_that_runs_is_told_all_of_its_units(wanted: Desired) -> None:
     """Whatever changed in a role, its units must be up at the end; units of other roles are left alone."""
-    told = inventory.variables(wanted, plan(without(wanted, "file:/etc/prometheus/rules/gb10.yml"), wanted))
+    told = inventory.variables(wanted, plan(without(wanted, "file:/etc/prometheus/rules/gb10-alerts.yml"), wanted))
 
     assert told["sparkfleet_units"] == {
         "prometheus-alertmanager.service": "enabled,active",
+        "prometheus-blackbox-exporter.service": "enabled,active",
         "prometheus.service": "enabled,active",
     }
 
@@ -133,11 +134,11 @@ def test_the_tree_holds_every_file_byte_for_byte(wanted: Desired) -> None:
 
 def test_the_tree_of_a_plan_holds_only_the_files_that_it_names(wanted: Desired) -> None:
     """One changed file does not ship the exporter's megabyte; what may lie in an exact folder is told in full."""
-    changes = plan(without(wanted, "file:/etc/prometheus/rules/gb10.yml"), wanted)
+    changes = plan(without(wanted, "file:/etc/prometheus/rules/gb10-alerts.yml"), wanted)
 
     tree = json.loads(inventory.tree(wanted, changes))
 
-    assert set(tree["files"]) == {"/etc/prometheus/rules/gb10.yml"}
+    assert set(tree["files"]) == {"/etc/prometheus/rules/gb10-alerts.yml"}
     assert tree["exact"]["/etc/ssh/authorized_keys"]["names"] == ["alice", "bob", "sparkfleet"]
 
 
@@ -147,7 +148,7 @@ def test_the_tree_names_links_and_the_only_names_of_exact_folders(wanted: Desire
 
     assert tree["links"] == {"/etc/localtime": {"role": "base", "target": "/usr/share/zoneinfo/Europe/Berlin"}}
     assert {folder: entry["names"] for folder, entry in tree["exact"].items()} == {
-        "/etc/prometheus/rules": ["gb10.yml"],
+        "/etc/prometheus/rules": ["gb10-alerts.yml", "gb10-recording.yml"],
         "/etc/ssh/authorized_keys": ["alice", "bob", "sparkfleet"],
         "/etc/ssh/sshd_config.d": ["00-sparkfleet.conf"],
     }

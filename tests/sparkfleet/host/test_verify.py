@@ -6,11 +6,9 @@ The pack itself runs against live stand-ins in tests/e2e/test_verify.py.
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import json
 import shutil
 import socket
-import sys
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -29,7 +27,6 @@ from sparkfleet.model import Waiver
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import ModuleType
 
     from sparkfleet.model import Fleet
 
@@ -278,51 +275,3 @@ def test_the_document_counts_checks_of_hosts() -> None:
     assert found["summary"] == {"failed": 1}
     assert found["verdicts"] == [v.as_dict() for v in verdicts]
     assert found["unreachable"] is None
-
-
-@pytest.fixture
-def reading(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The pack's pure functions; the pack is no package, so they are loaded from their file."""
-    spec = importlib.util.spec_from_file_location("pack_reading", verifying.PACK / "reading.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_firewalls_rules_are_read_word_by_word(reading: ModuleType) -> None:
-    """The JSON that nft prints of our table becomes one verdict an address; rules about other ports are left out."""
-    read = reading.firewall_verdicts
-    port = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 9810}}
-    two = {"set": ["10.0.0.1", "10.0.0.2"]}
-    sources = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": two}}
-    assert read([port, sources, {"accept": None}], 9810) == ["accept 10.0.0.1", "accept 10.0.0.2"]
-    assert read([port, {"drop": None}], 9810) == ["drop all"]
-    assert read([port, {"drop": None}], 22) == []
-
-
-def test_sudo_without_password_is_seen_wherever_it_stands(reading: ModuleType) -> None:
-    """A rule's tag, a default for one user and a default for everybody each count."""
-    found = reading.without_password
-    free = {"Options": [{"authenticate": False}]}
-    rules = [{"User_List": [{"usergroup": "adm"}], "Cmnd_Specs": [free]}]
-    defaults = [{**free, "Binding": [{"username": "eve"}]}, free, {"Options": [{"env_reset": True}]}]
-    assert list(found({"User_Specs": rules, "Defaults": defaults})) == ["%adm", "eve", "everybody"]
-
-
-@pytest.mark.parametrize(
-    ("address", "inside"),
-    [("127.0.0.1", True), ("[::1]", True), ("127.0.0.53%lo", True), ("*", False), ("[::]", False), ("10.0.0.1", False)],
-)
-def test_loopback_is_told_from_the_rest(address: str, inside: bool, reading: ModuleType) -> None:
-    """An address as ss prints it is loopback or reachable."""
-    assert reading.Listener(address, 80, "x").on_loopback is inside
-
-
-def test_keys_are_compared_without_comments_but_with_options(reading: ModuleType) -> None:
-    """The comment of a key is anybody's word; an option such as command= changes what it opens."""
-    bare = reading.bare_key
-    assert bare(f"{KEY} alice@laptop") == bare(KEY) == KEY
-    assert bare(f'command="ls" {KEY} alice') == f'command="ls" {KEY}'
