@@ -27,15 +27,15 @@ COMPILE_S = 60.0
 # -I: no environment, no user's packages. -S: no site packages, which neither program needs to look for.
 PYTHON = (sys.executable, "-I", "-S")
 
-# arguments: Python's path. Without column tables, docstrings and asserts the code takes less memory.
+# arguments: Python's path
 COMPILER = """
 import importlib.util, marshal, sys
 sys.path[:] = sys.argv[1:]
-def code(name):
-    spec = importlib.util.find_spec(name)
-    return name, compile(spec.loader.get_source(name), spec.origin, "exec", dont_inherit=True, optimize=2)
-marshal.dump([code(name) for name in ("pynvml", "exporters.gb10.sampler")], sys.stdout.buffer)
+names = ("pynvml", "exporters.gb10.sampler")
+codes = [(name, importlib.util.find_spec(name).loader.get_code(name)) for name in names]
+marshal.dump(codes, sys.stdout.buffer)
 """
+SPARING = ("-OO", "-X", "no_debug_ranges", "-B")  # no docstrings, no asserts, no columns: less memory; no __pycache__
 
 # arguments: the interval; the code comes on standard input.
 RUN_COMPILED = """
@@ -77,7 +77,7 @@ class SamplerProgram:
 def compiled() -> int | None:
     """A descriptor of the compiled code; None when it cannot be made (then the sampler takes more memory)."""
     code = os.memfd_create("sampler")
-    command = [*PYTHON, "-X", "no_debug_ranges", "-c", COMPILER, *sys.path]
+    command = [*PYTHON, *SPARING, "-c", COMPILER, *sys.path]
     try:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=code, timeout=COMPILE_S)
     except (OSError, subprocess.SubprocessError) as error:
