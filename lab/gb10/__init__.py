@@ -1,6 +1,6 @@
 """Scenario files → a stand-in that behaves like a GB10: NVML library, tools, /proc, /sys, kernel log. Simulated.
 
-    build(out)            out/libnvidia-ml.so.1, out/nvidia-smi, out/nvme and out/fwupdmgr
+    build(out)            out/libnvidia-ml.so.1 and the programs nvidia-smi, nvme, fwupdmgr and modinfo
     scenario("stress")    the text of a scenario: what all share, what it is like, then its own lines
     put(text, folder)     the text into folder: scenario, sys/, proc/, root/, tools/ and kmsg, as they are at its start
     install(root)         everything into a stand-in's root folder, scenario `idle` loaded, a player that starts with it
@@ -13,6 +13,7 @@ is a scenario too. Values that move are NVML's own business; files that move nee
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,12 @@ LIKE = re.compile(r"^like ([a-z0-9-]+)$", flags=re.MULTILINE)
 # Where things lie within a stand-in.
 LIBRARY_FOLDER = Path("usr/lib/sparkfleet-lab")
 LIBRARY_PATH_FILE = Path("etc/ld.so.conf.d/sparkfleet-lab.conf")
-TOOLS = {"nvidia-smi": Path("usr/bin/nvidia-smi"), "nvme": Path("usr/sbin/nvme"), "fwupdmgr": Path("usr/bin/fwupdmgr")}
+TOOLS = {
+    "nvidia-smi": Path("usr/bin/nvidia-smi"),
+    "nvme": Path("usr/sbin/nvme"),
+    "fwupdmgr": Path("usr/bin/fwupdmgr"),
+    "modinfo": Path("usr/local/sbin/modinfo"),  # before the real one, which knows no driver of NVIDIA
+}
 UNIT = "sparkfleet-lab-gb10.service"
 UNITS = Path("etc/systemd/system")
 GB10_FOLDER = Path("var/lib/gb10")
@@ -69,15 +75,17 @@ def build(out: Path, absent: tuple[str, ...] = ()) -> Path:
     return out
 
 
-def put(text: str, folder: Path) -> None:
+def put(text: str, folder: Path, age_s: float = 0.0) -> None:
     """A scenario's text into `folder`, which may have another one; no reader sees half a file.
 
-    ValueError: a line makes no sense; then nothing is changed.
+    The files are those of a scenario that began `age_s` ago. ValueError: a line makes no sense; nothing is changed.
     """
     wanted = statements(text)
-    write(wanted, folder)
+    write(wanted, folder, age_s)
     replace(folder / "scenario", text)
-    kernel_log.emit(folder, wanted.records, (folder / "scenario").stat().st_mtime, 0)
+    began = (folder / "scenario").stat().st_mtime - age_s
+    os.utime(folder / "scenario", (began, began))
+    kernel_log.emit(folder, wanted.records, (folder / "scenario").stat().st_mtime, age_s)
 
 
 def install(root: Path) -> None:

@@ -14,7 +14,8 @@
  *   [gpu N]   [every gpu]                the lines below hold for GPU N only; for all again
  *   sys/… proc/… root/… tools/… kmsg … fill …   files, kernel records, a full disk: statements.py, skipped here
  *
- * Time starts when the file was written (its mtime); a time to come is the start itself.
+ * Time starts when the file was written (its mtime); a time to come is the start itself. $NVML_SCENARIO_AGE, in
+ * seconds, stops it there, so that two runs give the same.
  * ARG is the integer that the call takes (clock type, sensor, field id). A field of nvmlDeviceGetFieldValues is named
  * `field.ID`. A later line replaces an earlier one; a line for one GPU beats a line for all; NAME.ARG beats NAME.
  * What is not named answers 3, NVML_ERROR_NOT_SUPPORTED. A symbol that is not there at all is not a matter of the

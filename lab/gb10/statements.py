@@ -4,7 +4,7 @@
     PATH = <<                  a file of several lines, as they stand, up to a line `>>` of its own
     PATH[KEY] = TEXT           in a file that stands above: TEXT follows KEY on its line (`KEY: `, `KEY : ` likewise)
     PATH -> TARGET             a symbolic link, relative and within the tree, as sysfs has them
-    PATH = absent              the file is not there, though a line above has it
+    PATH = absent              what lines above have there, file, link or folder, is not
     kmsg += [after S] [every S] LEVEL TEXT     a record of the kernel log, once or again and again; LEVEL 0-7
     kmsg += <<                 several records, a line each, up to `>>`
 
@@ -63,7 +63,7 @@ def statements(text: str) -> Statements:
             elif link := LINK.fullmatch(statement):
                 found.links[within_tree(link["path"], statement)] = target(link["path"], link["target"])
             else:
-                put(found.files, statement)
+                put(found, statement)
     return found
 
 
@@ -85,17 +85,20 @@ def block(lines: object) -> str:
     return "\n".join(found)
 
 
-def put(files: dict[str, str], statement: str) -> None:
+def put(found: Statements, statement: str) -> None:
     """A line about a file, or about one line of a file."""
     match = FILE.fullmatch(statement)
     if not match:
         raise ValueError(f"not understood: {statement!r}")
     path, key, text = within_tree(match["path"], statement), match["key"], match["text"]
+    files = found.files
+    if key is None and text == ABSENT:
+        for known in (files, found.links):
+            for gone in [each for each in known if each == path or each.startswith(f"{path}/")]:
+                del known[gone]
+        return
     if key is None:
-        if text == ABSENT:
-            files.pop(path, None)
-        else:
-            files[path] = text
+        files[path] = text
         return
     line_of_key = re.compile(rf"^([ \t]*{re.escape(key)}[ \t]*:?[ \t]+).*$", flags=re.MULTILINE)
     changed, count = line_of_key.subn(lambda line: line[1] + text, files.get(path, ""))

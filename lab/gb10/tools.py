@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The scenario's tools/ files → what `nvme` and `fwupdmgr` print. Simulated.
+"""The scenario's tools/ files → what `nvme`, `fwupdmgr` and `modinfo` print. Simulated.
 
     nvme smart-log -o json /dev/nvme0       FOLDER/tools/nvme/smart-log.nvme0, or smart-log for any device
     fwupdmgr get-devices --json             FOLDER/tools/fwupdmgr/get-devices
+    modinfo -F version nvidia               FOLDER/tools/modinfo/version.nvidia
 
-Installed in a stand-in under both names: one file, standard library only. FOLDER is $GB10_FOLDER or /var/lib/gb10. A
+Installed in a stand-in under these names: one file, standard library only. FOLDER is $GB10_FOLDER or /var/lib/gb10. A
 question that the scenario has no answer to ends with 1. Who looks is told on standard error that it is simulated.
 """
 
@@ -26,7 +27,7 @@ def words(arguments: list[str]) -> list[str]:
 def main(program: str, arguments: list[str]) -> int:
     """Print the answer."""
     sys.stderr.write(f"{program}: simulated by the sparkfleet lab\n")
-    if "--version" in arguments or "version" in arguments:
+    if arguments in (["--version"], ["version"]):
         print(f"{program} simulated")
         return 0
     folder = Path(os.environ.get("GB10_FOLDER", "/var/lib/gb10")) / "tools" / program

@@ -96,7 +96,8 @@ class Machine:
     @property
     def command(self) -> list[str]:
         """The exporter on this machine, at a pace fit for tests."""
-        paths = [f"--path.procfs={self.folder / 'proc'}", f"--path.sysfs={self.folder / 'sys'}"]
+        paths = [f"--path.{name}fs={self.folder / name}" for name in ("proc", "sys", "root")]
+        paths.append(f"--path.privileged={self.folder / 'privileged.json'}")
         pace = ["--nvml.interval=0.1", "--nvml.deadline=2"]
         return [*self.program, *paths, *pace, "--recorder.file=", "--web.listen-address=127.0.0.1:0"]
 
@@ -106,6 +107,28 @@ class Machine:
         found = os.environ | {"NVML_SCENARIO": str(self.folder / "scenario")}
         found["LD_LIBRARY_PATH"] = str(self.library) if self.library else "/nonexistent"
         return found
+
+    def replay(self, text: str, age_s: float) -> str:
+        """One exposition of the scenario at that age, the root oneshot's part included; time stands still."""
+        gb10.put(text, self.folder)  # its first boot
+        environment = self.environment | {"NVML_SCENARIO_AGE": str(age_s), "GB10_FOLDER": str(self.folder)}
+        environment["PATH"] = f"{self.library}:{environment['PATH']}"
+        (self.folder / "state").mkdir(exist_ok=True)
+        self.privileged(environment, "--boot=begin")
+        gb10.put(text, self.folder, age_s)
+        self.privileged(environment, "--boot=begin")
+        self.privileged(environment, f"--out={self.folder / 'privileged.json'}")
+        done = subprocess.run(
+            [*self.command, "--once"], env=environment, cwd=CHECKOUT, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    def privileged(self, environment: dict[str, str], what: str) -> None:
+        """Run the root oneshot on this machine, alone as on a host."""
+        program = [sys.executable, "-I", "-S", str(CHECKOUT / "exporters/gb10/privileged.py")]
+        paths = [f"--{name}fs={self.folder / name}" for name in ("proc", "sys")]
+        more = [f"--kmsg={self.folder / 'kmsg'}", f"--state={self.folder / 'state'}", what]
+        subprocess.run([*program, *paths, *more], env=environment, check=True)
 
     def exporter(self, user: int | None = None) -> Exporter:
         """Start one, as another user if told so."""
