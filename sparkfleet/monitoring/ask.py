@@ -20,7 +20,11 @@ UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604
 EVERYTHING = "|".join(["up", *(PREFIX + name for name in METRICS)])
 # `timestamp` is that of the sample, where the value's own would be the time of the question.
 SCRAPED = f'timestamp(up{{job="{EXPORTER_JOB}"}})'
-LAST_ANSWER = f'max by (instance) (max_over_time(timestamp({PREFIX}collector_success{{job="{EXPORTER_JOB}"}})[1d:1m]))'
+# The second looks back over a day minute by minute: what was lost just now is found more exactly by the first.
+LAST_ANSWER = " or ".join(
+    f'max by (instance) (max_over_time(timestamp({PREFIX}collector_success{{job="{EXPORTER_JOB}"}})[{window}]))'
+    for window in ("5m:1s", "1d:1m")
+)
 
 
 def asked(fleet: Fleet, hosts: Sequence[str]) -> Asked:

@@ -40,7 +40,11 @@ NUMBERS = {"util", "gpu", "power", "clock", "age"}
 
 def show(status: FleetStatus, width: int, source: str) -> Group:
     """The table, alerts that belong to no host, and what one has to know to read it."""
-    rows = [row for host in status.hosts for row in _rows(host, evaluated=bool(status.rules))]
+    rows = [
+        row
+        for host in status.hosts
+        for row in _rows(host, evaluated=bool(status.rules) and host.state is not State.UNWATCHED)
+    ]
     chosen, lost = _chosen(rows, width)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
     for name in chosen:

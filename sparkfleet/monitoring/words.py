@@ -36,9 +36,11 @@ def hertz(value: float | None) -> str:
 
 
 def gib(value: float | None, *, unit: bool = True) -> str:
-    """130663165952 → `122 GiB`, 3.1e9 → `2.9 GiB`; without the unit where another number follows that has it."""
+    """130663165952 → `122 GiB`, 3.1e9 → `2.9 GiB`, 45e6 → `43 MiB`; without a unit where one follows."""
     if value is None:
         return UNKNOWN
+    if unit and abs(value) < GIB / 10:
+        return f"{value / 2**20:.0f} MiB"
     number = f"{value / GIB:.1f}" if abs(value) < 10 * GIB else f"{value / GIB:.0f}"
     return f"{number} GiB" if unit else number
 

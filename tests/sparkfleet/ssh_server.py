@@ -23,8 +23,8 @@ SECOND_S = 1.0
 class Rules(paramiko.ServerInterface):
     """Lets one public key in and answers each command as told."""
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
+    def __init__(self, server: Server, transport: paramiko.Transport) -> None:
+        self.server, self.transport = server, transport
 
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
         """Keys and passwords."""
@@ -53,7 +53,7 @@ class Rules(paramiko.ServerInterface):
             service = socket.create_connection(("127.0.0.1", self.server.services.get(destination[1], destination[1])))
         except OSError:
             return paramiko.OPEN_FAILED_CONNECT_FAILED
-        threading.Thread(target=self.server.bridge, args=(chanid, service), daemon=True).start()
+        threading.Thread(target=bridge, args=(self.transport, chanid, service), daemon=True).start()
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
@@ -87,28 +87,31 @@ class Server:
                 transport.add_server_key(self.key)
                 self.transports.append(transport)
                 with contextlib.suppress(paramiko.SSHException, EOFError):
-                    transport.start_server(server=Rules(self))
-
-    def bridge(self, chanid: int, service: socket.socket) -> None:
-        """Carry bytes both ways until one side ends."""
-        channel = next(c for t in self.transports if (c := t.accept(5 * SECOND_S)) and c.get_id() == chanid)
-
-        def answers() -> None:
-            while data := service.recv(65536):
-                channel.sendall(data)
-            channel.close()
-
-        threading.Thread(target=answers, daemon=True).start()
-        with contextlib.suppress(OSError):
-            while data := channel.recv(65536):
-                service.sendall(data)
-        service.close()
+                    transport.start_server(server=Rules(self, transport))
 
     def close(self) -> None:
         """Go away."""
         self.socket.close()
         for transport in self.transports:
             transport.close()
+
+
+def bridge(transport: paramiko.Transport, chanid: int, service: socket.socket) -> None:
+    """Carry bytes both ways until one side ends."""
+    while (channel := transport.accept(5 * SECOND_S)) and channel.get_id() != chanid:
+        pass
+
+    def answers() -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while data := service.recv(65536):
+                channel.sendall(data)
+            channel.close()
+
+    threading.Thread(target=answers, daemon=True).start()
+    with contextlib.suppress(OSError):
+        while data := channel.recv(65536):
+            service.sendall(data)
+    service.close()
 
 
 def echo(channel: paramiko.Channel, command: str) -> None:

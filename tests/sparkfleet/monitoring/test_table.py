@@ -105,6 +105,7 @@ def test_without_rules_silence_is_explained() -> None:
         (words.hertz(2.489e9), "2.49 GHz"),
         (words.gib(121.7 * 2**30), "122 GiB"),
         (words.gib(3.06e9), "2.8 GiB"),
+        (words.gib(45e6), "43 MiB"),
         (words.duration(3.2), "3 s"),
         (words.duration(-1), "0 s"),
         (words.duration(119), "119 s"),
