@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # bench and lab are not installed
 
 from bench import measure, report, standins
-from bench.peers import environment as pyinfra_environment
+from bench.peers import environment as peers_environment
 from bench.peers import generate
 from lab import provision, shell, toolchain
 from lab.instance import host_names
@@ -107,7 +107,12 @@ def cases(fleet: Fleet, names: list[str], folder: Path, wanted: list[str]) -> li
         str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(peers.inventory), str(peers.playbook)
     ]  # fmt: skip
     deploy = HERE / "peers"
-    operations = [str(pyinfra_environment.pyinfra()), "-y", str(deploy / "inventory.py"), str(deploy / "deploy.py")]
+    operations = [
+        str(peers_environment.program("pyinfra")),
+        "-y",
+        str(deploy / "inventory.py"),
+        str(deploy / "deploy.py"),
+    ]
     state = {**os.environ, "BENCH_STATE": str(peers.state)}
     up = pulumi_up(fleet, some, environment) if report.UP_15 in wanted else []
     product = [sys.executable, str(HERE / "product.py"), standins.STACK]

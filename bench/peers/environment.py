@@ -1,4 +1,4 @@
-"""requirements/bench.txt → a virtual environment with pyinfra in the cache, made once per lock.
+"""requirements/bench.txt → a virtual environment with the peers in the cache, made once per lock.
 
 pyinfra and fabric want different majors of paramiko, so the peer cannot live in the project's own environment.
 """
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 LOCK = CHECKOUT / "requirements" / "bench.txt"
 
 
-def pyinfra() -> Path:
-    """The program `pyinfra` of the locked version."""
+def program(name: str) -> Path:
+    """The program `name` (pyinfra, nvitop-exporter) of the locked version."""
 
     def build(folder: Path) -> None:
         uv, settings = go.uv(), {"UV_CACHE_DIR": str(cache.root() / "uv")}
@@ -30,4 +30,4 @@ def pyinfra() -> Path:
             "--python", folder / "venv" / "bin" / "python", "--requirement", LOCK, env=settings,
         )  # fmt: skip
 
-    return cache.once(f"bench-{cache.digest(LOCK.read_bytes())}", build) / "venv" / "bin" / "pyinfra"
+    return cache.once(f"bench-{cache.digest(LOCK.read_bytes())}", build) / "venv" / "bin" / name
