@@ -287,13 +287,13 @@ def main(arguments: list[str]) -> None:
     flags |= dict(argument.removeprefix("--").split("=", 1) for argument in arguments)
     if "boot" in flags:
         return mark_boot(f"{flags['state']}/boot.json", *boot_of(flags["procfs"]), begins=flags["boot"] == "begin")
-    lock = os.open(flags["state"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    fcntl.flock(lock, fcntl.LOCK_EX)  # one run by hand beside the timer's waits for it
-    state, torn = load(f"{flags['state']}/state.json")
-    try:
-        collect(flags, state, {"state": f"state.json: {torn}"} if torn else {})
-    except (KeyError, TypeError, ValueError, AttributeError):
-        collect(flags, {}, {"state": f"state.json: {TORN}"})
+    with open(f"{flags['state']}/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one run by hand beside the timer's waits for it
+        state, torn = load(f"{flags['state']}/state.json")
+        try:
+            collect(flags, state, {"state": f"state.json: {torn}"} if torn else {})
+        except (KeyError, TypeError, ValueError, AttributeError):
+            collect(flags, {}, {"state": f"state.json: {TORN}"})
 
 
 if __name__ == "__main__":
