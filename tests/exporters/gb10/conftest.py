@@ -110,11 +110,14 @@ class Machine:
 
     def replay(self, text: str, age_s: float) -> str:
         """One exposition of the scenario at that age, the root oneshot's part included; time stands still."""
+        shutil.rmtree(self.folder)
         gb10.put(text, self.folder)  # its first boot
         environment = self.environment | {"NVML_SCENARIO_AGE": str(age_s), "GB10_FOLDER": str(self.folder)}
         environment["PATH"] = f"{self.library}:{environment['PATH']}"
-        (self.folder / "state").mkdir(exist_ok=True)
+        (self.folder / "state").mkdir()
         self.privileged(environment, "--boot=begin")
+        for log in self.folder.glob("*kmsg*"):
+            log.unlink()  # what was said at once would be said twice
         gb10.put(text, self.folder, age_s)
         self.privileged(environment, "--boot=begin")
         self.privileged(environment, f"--out={self.folder / 'privileged.json'}")

@@ -126,6 +126,46 @@ def test_a_value_grows_with_the_age_of_the_file(simulator: Simulator) -> None:
     assert least <= energy - 1000 <= most + 1
 
 
+def test_a_ramp_goes_from_one_value_to_another(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ramp A B SECONDS` is A at first, half way in between, and stays at B; an age can be held still."""
+    simulator.say(ONE_GPU + "nvmlDeviceGetPowerUsage = ramp 1000 3000 10\n")
+    gpu, seen = simulator.gpu(), []
+    for age in (0, 5, 10, 99):
+        monkeypatch.setenv("NVML_SCENARIO_AGE", str(age))
+        seen.append(nvml.nvmlDeviceGetPowerUsage(gpu))
+    assert seen == [1000, 2000, 3000, 3000]
+
+
+def test_a_fault_can_begin_and_end_in_the_middle(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`after` and `until` bound a line: the GPU is lost, another error takes its place, then all is as before."""
+    lines = "nvmlDeviceGetPowerUsage = 5\nnvmlDeviceGetPowerUsage = error 4 after 20 until 30\n"
+    simulator.say(ONE_GPU + lines + "* = error 15 after 10 until 20\nprocess = compute 7 100 until 10\n")
+    gpu, seen = simulator.gpu(), []
+    for age in (0, 10, 19.9, 20, 30):
+        monkeypatch.setenv("NVML_SCENARIO_AGE", str(age))
+        seen.append(code(nvml.nvmlDeviceGetPowerUsage, gpu))
+    assert seen == [None, 15, 15, 4, None]
+    assert nvml.nvmlDeviceGetComputeRunningProcesses(gpu) == []
+
+
+def test_growth_begins_with_its_line(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counter that grows `after` 10 s has its first value then, not ten seconds' worth."""
+    simulator.say(ONE_GPU + "nvmlDeviceGetTotalEnergyConsumption = 100 per_second 7 after 10\n")
+    monkeypatch.setenv("NVML_SCENARIO_AGE", "13")
+    assert nvml.nvmlDeviceGetTotalEnergyConsumption(simulator.gpu()) == 121
+
+
+def test_lines_about_files_are_passed_over(simulator: Simulator, capfd: pytest.CaptureFixture[str]) -> None:
+    """Files, links, blocks with whatever in them and kernel records are no complaint, and hide no line below."""
+    simulator.say(
+        ONE_GPU + "sys/a = 1\nproc/b = <<\nnvmlDeviceGetPowerUsage = 1\nnonsense\n>>\nsys/c -> d\nkmsg += 3 text\n"
+        "kmsg += <<\n3 text\n>>\ntools/x/y = z\nroot/etc/r = s\nnvmlDeviceGetPerformanceState = 8\n"
+    )
+    assert nvml.nvmlDeviceGetPerformanceState(simulator.gpu()) == 8
+    assert code(nvml.nvmlDeviceGetPowerUsage, simulator.gpu()) == nvml.NVML_ERROR_NOT_SUPPORTED
+    assert capfd.readouterr().err == ""
+
+
 def test_a_blocked_call_blocks_nobody_else(simulator: Simulator) -> None:
     """While one thread waits in a call, another thread's call comes back."""
     simulator.say(ONE_GPU + "nvmlDeviceGetPowerUsage = 9\nnvmlDeviceGetPerformanceState = 0 wait 2\n")
