@@ -1,6 +1,6 @@
 """A lab in factory state → provisioned by sparkfleet, with the very commands that its users type.
 
-adopt every host → `pulumi stack init` once → `pulumi up` → tunnels to what the monitor host serves.
+adopt every host → `pulumi stack init` once → `pulumi up` → tunnels to what the monitor host serves → a page of it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # project holds no secret by design; of your own stack, guard the passphrase.
 PASSPHRASE = "simulated"  # noqa: S105 - see above
 
+SPARK = Path(sys.executable).with_name("spark")
+
 
 def provision(instance: Instance, stack_name: str, hosts: list[str], step: Step = silent) -> dict[str, str]:
     """Bring every host to its described state; returns service → URL on this machine. Safe to repeat."""
@@ -37,13 +39,26 @@ def provision(instance: Instance, stack_name: str, hosts: list[str], step: Step 
     for host in stack.monitors(stack.read(instance, stack_name))[:1]:
         with step(f"tunnels to {host}"):
             urls = tunnels.up(instance, host)
+        with step("spark status --html"):
+            snapshot(instance, words)
     return urls
+
+
+def snapshot(instance: Instance, words: dict[str, str]) -> None:
+    """Write the fleet's page. It is for looking at: a Prometheus that is not ready must not fail a lab that is up."""
+    fleet_page(instance).unlink(missing_ok=True)
+    shell.run(*shell.TIED, SPARK, "status", "--html", fleet_page(instance), env=words, cwd=instance.root, check=False)
+
+
+def fleet_page(instance: Instance) -> Path:
+    """Where the snapshot lies; not there when none could be made."""
+    return instance.folder / "fleet.html"
 
 
 def adopt(instance: Instance, host: str) -> list[str]:
     """The words of `spark adopt`, with the fingerprint that an owner reads on the machine's console."""
     return [
-        str(Path(sys.executable).with_name("spark")), "adopt", host,
+        str(SPARK), "adopt", host,
         "--user", factory.SETUP_USER,
         "--password-file", str(factory.password(instance)),
         "--fingerprint", factory.fingerprint(spark.tree(instance, host)),

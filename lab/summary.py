@@ -40,6 +40,8 @@ def _made(lab: Lab) -> Table:
         made.add_row(f"bucket for {kind}", bucket)
     for service, url in lab.urls.items():
         made.add_row(service.capitalize(), url)
+    if (page := provision.fleet_page(instance)).exists():
+        made.add_row("fleet page", f"{page}  a snapshot: in the first minutes its plots are short")
     made.add_row("pulumi", shell.run(str(lab.tools["pulumi"]), "version").strip() + f", stack {lab.stack}")
     made.add_row("files", str(instance.folder))
     return made
@@ -69,7 +71,7 @@ def _resources(lab: Lab) -> str:
 
 
 def _next(lab: Lab, console: Console) -> None:
-    """Three things to try, as commands to paste."""
+    """Four things to try, as commands to paste."""
     other = lab.instance.name != "lab"
     suffix = f" NAME={lab.instance.name}" if other else ""
     host = next(iter(stack.monitors(stack.read(lab.instance, lab.stack))), lab.hosts[0]) if lab.urls else lab.hosts[0]
@@ -79,6 +81,7 @@ def _next(lab: Lab, console: Console) -> None:
     for number, (command, what) in enumerate(
         (
             (f'eval "$(make -s env{suffix})"; spark plan', "what differs between the description and the hosts"),
+            ("spark status --live", "how the hosts are; `spark status --html fleet.html` makes the page anew"),
             (
                 "pulumi preview --diff",
                 f"after a change in {stack.file(lab.instance, lab.stack).name}; `pulumi up` makes it so",
@@ -89,5 +92,5 @@ def _next(lab: Lab, console: Console) -> None:
     ):
         tries.add_row(f"{number}.", f"[bold]{command}[/bold]")
         tries.add_row("", what)
-    console.print(Panel(tries, title="three things to try", title_align="left"))
+    console.print(Panel(tries, title="four things to try", title_align="left"))
     console.print(f"`make down{suffix}` removes all of it.")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab import cache, mounts, network, shell, summary
+from lab import cache, mounts, network, provision, shell, summary
 from lab.errors import LabError
 from lab.instance import CHECKOUT, Instance, host_names
 from lab.progress import Progress, duration
@@ -151,3 +151,23 @@ def test_the_last_update_of_a_dgx_release_counts() -> None:
     """Real files get a block appended with every update."""
     text = 'DGX_NAME="DGX Spark"\nDGX_SWBUILD_VERSION="7.2.3"\n\nDGX_OTA_VERSION="7.3.1"\n\nDGX_OTA_VERSION="7.5.0"\n'
     assert summary.dgx_release(text) == "DGX Spark 7.2.3, update 7.5.0"
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made", "failed"])
+def test_the_fleets_page_is_shown_only_when_it_was_made(
+    made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make up` does not fail over it, and an old page is never shown as the new one."""
+    spark = tmp_path / "spark"
+    spark.write_text('#!/bin/sh\n[ "$1 $2" = "status --html" ] && ' + ('echo new >"$3"\n' if made else "exit 4\n"))
+    spark.chmod(0o755)
+    monkeypatch.setattr(provision, "SPARK", spark)
+    instance = Instance("page", 99, tmp_path)
+    page = provision.fleet_page(instance)
+    page.parent.mkdir(parents=True)
+    page.write_text("old")
+
+    provision.snapshot(instance, {})
+
+    assert page.exists() == made
+    assert not made or page.read_text() == "new\n"
