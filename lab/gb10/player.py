@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab.gb10 import kernel_log, tree
+from lab.gb10 import disk, kernel_log, tree
 from lab.gb10.statements import Statements, statements
 
 STEP_S = 1.0
@@ -39,6 +39,7 @@ class Player:
             self._wanted = statements((self.folder / "scenario").read_text())
             tree.write(self._wanted, self.folder, age_s)
         tree.write_moving(self._wanted, self.folder, age_s, self._written)
+        disk.ensure(self.folder, self._wanted.fills, age_s)
         if self._wanted.records:
             kernel_log.emit(self.folder, self._wanted.records, started, age_s)
 

@@ -6,6 +6,7 @@
     PATH -> TARGET             a symbolic link, relative and within the tree, as sysfs has them
     PATH = absent              what lines above have there, file, link or folder, is not
     kmsg += [after S] [every S] LEVEL TEXT     a record of the kernel log, once or again and again; LEVEL 0-7
+    fill NAME MEBIBYTES PERCENT                a file system at FOLDER/NAME that is so full (disk.py)
     kmsg += <<                 several records, a line each, up to `>>`
 
 Outside of blocks `#` begins a comment. A later line replaces an earlier one. TEXT may move (moving.py). sys/ and proc/
@@ -26,6 +27,7 @@ LINK = re.compile(r"(?P<path>\S+)\s*->\s*(?P<target>\S+)")
 RECORD = re.compile(
     r"kmsg \+=(?: after (?P<after>\d+(?:\.\d+)?))?(?: every (?P<every>\d+(?:\.\d+)?))? (?P<level>[0-7]) (?P<text>.+)"
 )
+FILL = re.compile(r"fill (?P<name>[a-z][a-z0-9-]*) (?P<mebibytes>\d{1,3}) (?P<percent>\S.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,22 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """A file system and how full it is; `percent` may move."""
+
+    name: str
+    mebibytes: int
+    percent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statements:
     """What a scenario describes besides NVML; paths as `sys/class/…`, contents without the last newline."""
 
     files: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
 
 
 def statements(text: str) -> Statements:
@@ -55,6 +67,8 @@ def statements(text: str) -> Statements:
         statement = line.split("#", 1)[0].strip()
         if statement == "kmsg += <<":
             found.records.extend(record(f"kmsg += {each}") for each in block(lines).splitlines())
+        elif fill := FILL.fullmatch(statement):
+            found.fills.append(Fill(fill["name"], int(fill["mebibytes"]), fill["percent"]))
         elif statement.startswith("kmsg "):
             found.records.append(record(statement))
         elif statement.startswith(tuple(f"{tree}/" for tree in TREES)):

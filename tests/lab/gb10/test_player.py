@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import gb10
-from lab.gb10 import kernel_log, moving
+from lab.gb10 import disk, kernel_log, moving
 from lab.gb10.player import Player
 from lab.gb10.statements import Record, statements
 
@@ -132,6 +132,7 @@ def test_every_scenario_can_be_played(name: str, tmp_path: Path) -> None:
         for path in statements(gb10.scenario(name)).files:
             text = (tmp_path / path).read_text()
             assert not moving.is_moving(text.rstrip("\n")), path
+    disk.ensure(tmp_path, [], 0)
 
 
 def test_the_program_plays(tmp_path: Path) -> None:

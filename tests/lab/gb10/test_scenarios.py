@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -135,6 +136,29 @@ def test_install_makes_a_stand_in_findable_by_the_linker(tmp_path: Path) -> None
     assert "=> /usr/lib/sparkfleet-lab/libnvidia-ml.so.1" in cache
     assert (tmp_path / "usr/bin/nvidia-smi").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "var/lib/gb10/scenario").read_text() == gb10.scenario("idle")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="ldconfig -r changes root")
+def test_the_installed_player_and_tools_run_alone(tmp_path: Path) -> None:
+    """In a stand-in's tree the unit starts the copied player, and the tools answer from the scenario, labelled."""
+    (tmp_path / "etc").mkdir()
+    gb10.install(tmp_path)
+    unit = (tmp_path / "etc/systemd/system" / gb10.UNIT).read_text()
+    assert "-m lab.gb10.player /var/lib/gb10\n" in unit
+    assert (tmp_path / "etc/systemd/system/multi-user.target.wants" / gb10.UNIT).is_symlink()
+    environment = {"PYTHONPATH": str(tmp_path / gb10.LIBRARY_FOLDER), "GB10_FOLDER": str(tmp_path / "var/lib/gb10")}
+    player = ["/usr/bin/python3", "-S", "-m", "lab.gb10.player", str(tmp_path / "var/lib/gb10"), "--once"]
+    subprocess.run(player, check=True, cwd=tmp_path, env=environment)
+    answers = []
+    for command in ("usr/sbin/nvme smart-log /dev/nvme0 -o json", "usr/bin/fwupdmgr get-devices --json"):
+        program, *arguments = command.split()
+        done = subprocess.run(
+            [str(tmp_path / program), *arguments], check=True, capture_output=True, text=True, env=environment
+        )
+        assert "simulated" in done.stderr
+        answers.append(json.loads(done.stdout))
+    assert answers[0]["unsafe_shutdowns"] == 3
+    assert answers[1]["Devices"][0]["Name"] == "Embedded Controller"
 
 
 def test_load_switches_a_stand_in(tmp_path: Path) -> None:
