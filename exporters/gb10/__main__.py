@@ -123,7 +123,7 @@ def flight_recorder(flags: argparse.Namespace, registry: Registry) -> Recorder:
 
 
 async def attend(server: Server, pages: Pages, listener: socket.socket) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal comes; whatever ends the server before that ends the exporter."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -131,10 +131,11 @@ async def attend(server: Server, pages: Pages, listener: socket.socket) -> None:
     alive = asyncio.create_task(beat(pages))
     log.info("listening on %s port %d", *listener.getsockname()[:2])
     systemd.notify("READY=1")
-    await stop.wait()
+    await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
     systemd.notify("STOPPING=1")
     alive.cancel()
-    serving.cancel()
+    if not serving.cancel():
+        await serving
 
 
 async def beat(pages: Pages) -> None:

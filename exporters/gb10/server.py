@@ -1,8 +1,9 @@
 """Connections → answers: a small HTTP/1.1 server that stays small whatever is done to it.
 
-One thread, an event loop; at most `Limits.connections` at a time. When a further one comes, the one that has kept the
-server waiting longest is closed for it: a client that asks and reads at once is answered even while others fill every
-place with half a request. Every stage of a connection has a deadline of its own, however busily bytes trickle.
+One thread, an event loop; at most `Limits.connections` at a time. When a further one comes, one of the address that
+has most is closed for it, the one that has kept the server waiting longest: a client that asks and reads at once is
+answered even while others fill every place with half a request. Every stage of a connection has a deadline of its own,
+however busily bytes trickle.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ class Stage(IntEnum):
 class Connection:
     """One accepted socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self.socket, self.stage, self.since = sock, Stage.WAITED_FOR, time.monotonic()
+    def __init__(self, sock: socket.socket, address: str) -> None:
+        self.socket, self.address, self.stage, self.since = sock, address, Stage.WAITED_FOR, time.monotonic()
         self.task: asyncio.Task[None] | None = None
 
     def enter(self, stage: Stage) -> None:
@@ -94,13 +95,13 @@ class Server:
         try:
             while True:
                 try:
-                    sock, _ = await loop.sock_accept(listener)
+                    sock, address = await loop.sock_accept(listener)
                 except OSError as error:  # out of file descriptors, or the client has gone already
                     log.warning("accept: %s", error)
                     await asyncio.sleep(NO_DESCRIPTORS_PAUSE_S)
                     continue
                 if self._make_room():
-                    connection = Connection(sock)
+                    connection = Connection(sock, address[0])
                     self._connections.add(connection)
                     connection.task = asyncio.create_task(self._converse(connection))
                     await asyncio.sleep(0)  # or pending ones are accepted, and closed again, before any is listened to
@@ -112,12 +113,14 @@ class Server:
                     connection.task.cancel()
 
     def _make_room(self) -> bool:
-        """Whether another connection may come, at the cost of the one that has kept us waiting longest."""
+        """Whether another connection may come, if need be at the cost of one of the client that has most of them."""
         if len(self._connections) < self._limits.connections:
             return True
         self.counts.refused += 1
-        last = min(self._connections, key=lambda connection: (connection.stage, connection.since))
-        if last.stage is Stage.HANDLED or last.task is None:
+        held = Counter(connection.address for connection in self._connections)
+        idle = [connection for connection in self._connections if connection.stage is not Stage.HANDLED]
+        last = min(idle, key=lambda one: (-held[one.address], one.stage, one.since), default=None)
+        if last is None or last.task is None:
             return False
         self._connections.discard(last)
         last.task.cancel()

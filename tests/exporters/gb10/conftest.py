@@ -133,9 +133,9 @@ class Machine:
         more = [f"--kmsg={self.folder / 'kmsg'}", f"--state={self.folder / 'state'}", what]
         subprocess.run([*program, *paths, *more], env=environment, check=True)
 
-    def exporter(self, user: int | None = None) -> Exporter:
-        """Start one, as another user if told so."""
-        self.running.append(Exporter(self.command, self.environment, self.folder / "log", user))
+    def exporter(self, user: int | None = None, environment: dict[str, str] | None = None) -> Exporter:
+        """Start one, as another user or in another environment if told so."""
+        self.running.append(Exporter(self.command, environment or self.environment, self.folder / "log", user))
         return self.running[-1]
 
     def stop(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,4 +127,14 @@ def test_whoever_waits_longest_makes_room(site: Site) -> None:
     assert half[0].recv(100) == b""
     assert site.server.counts.refused == 1
     assert len(site.server._connections) <= 8
-    assert HTTPStatus.OK in site.server.counts.requests
+
+
+def test_whoever_has_most_places_makes_room(site: Site) -> None:
+    """A client that came first and has one place keeps it, while another address takes place after place."""
+    one = socket.create_connection(site.address, timeout=DEADLINE_S, source_address=("127.0.0.2", 0))
+    one.sendall(GET[:-2])
+    greedy = [site.connect() for _ in range(12)]
+    one.sendall(b"Connection: close\r\n\r\n")
+    assert answer(one)[0] == 200
+    assert greedy[0].recv(100) == b""
+    assert site.server.counts.refused == 5
