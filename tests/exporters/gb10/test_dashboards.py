@@ -6,7 +6,9 @@ Grafana itself is not here: what only it can show (that panels draw, that a clic
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import yaml
 
 from exporters.gb10.dashboards.__main__ import rendered
 from exporters.gb10.dashboards.limits import LIMITS
+from sparkfleet.monitoring import grafana
 from tests.exporters.gb10 import promql
 from tests.exporters.gb10.watched import CHECKOUT, RULES, Watched
 
@@ -99,6 +102,23 @@ def watched(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
     found.stop()
 
 
+def grafana_fires(watched: Watched, rule: dict[str, Any], moment: float) -> set[frozenset[tuple[str, str]]]:
+    """The series for which Grafana's steps end above their threshold, by its documentation of the functions."""
+    query, math_step, threshold = (step["model"] for step in rule["data"])
+    assert rule["condition"] == threshold["refId"]
+    assert (math_step["refId"], query["refId"]) == (threshold["expression"], "query")
+    tests = {"is_nan": math.isnan, "is_inf": math.isinf, "is_number": math.isfinite}
+    used = re.findall(r"(\w+)\(\$query\)", math_step["expression"])
+    assert math_step["expression"] == " || ".join(f"{name}($query)" for name in used)
+    (limit,) = threshold["conditions"][0]["evaluator"]["params"]
+    found = set()
+    for series in watched.series(query["expr"], moment):
+        value = float(series["value"][1])
+        if float(any(tests[name](value) for name in used)) > limit:
+            found.add(frozenset(series["metric"].items()))
+    return found
+
+
 def excused(expression: str) -> bool:
     """Whether the expression names a metric that cannot appear here."""
     return any(selector.name in NOT_SIMULATED for selector in promql.selectors(expression))
@@ -149,6 +169,25 @@ def test_the_variables_offer_every_spark(watched: Watched, board: str) -> None:
     assert watched.answer(metric)
     assert set(watched.values(label, metric)) == {*SCENARIOS, "switched-off"}
     assert kinds["datasource"]["query"] == "prometheus"
+
+
+@pytest.mark.parametrize("name", [name for name, rule in rules().items() if "alert" in rule])
+def test_grafana_fires_where_prometheus_fires(watched: Watched, name: str) -> None:
+    """The steps of the rendered rule, asked of Prometheus at the same moment, fire for the same series."""
+    watched.answer('ALERTS{alertname="Watchdog"}')
+    moment = time.time()
+    original = {frozenset(found["metric"].items()) for found in watched.series(rules()[name]["expr"], moment)}
+
+    assert grafana_fires(watched, grafana.rule(rules()[name]), moment) == original
+
+
+def test_a_rule_whose_value_is_zero_fires_in_grafana(watched: Watched) -> None:
+    """`up == 0` is the trap: a threshold on the value itself would never fire. Values that are no number fire too."""
+    watched.answer("up == 0")
+    for expression in ("up == 0", "up * 0 / 0", "vector(-1)", "up / 0"):
+        rule = grafana.rule({"alert": "Trap", "expr": expression})
+        moment = time.time()
+        assert len(grafana_fires(watched, rule, moment)) == len(watched.series(expression, moment)) > 0
 
 
 def test_alerts_show_in_the_dashboards(watched: Watched) -> None:

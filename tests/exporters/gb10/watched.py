@@ -77,7 +77,7 @@ class Watched:
         self.started = time.monotonic()
         self.machines: dict[str, Machine] = {}
         self.page = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        threading.Thread(target=self.page.serve_forever, daemon=True).start()
+        threading.Thread(target=self.page.serve_forever, args=(0.02,), daemon=True).start()
         self.process: subprocess.Popen[bytes] | None = None
         try:
             for name in scenarios:
@@ -97,9 +97,10 @@ class Watched:
         self.page.shutdown()
         self.page.server_close()
 
-    def series(self, expression: str) -> list[dict[str, Any]]:
-        """What an instant query answers now: {"metric": {…}, "value": [time, text]} a series."""
-        found: list[dict[str, Any]] = self._get("query", query=expression)["data"]["result"]
+    def series(self, expression: str, at_s: float | None = None) -> list[dict[str, Any]]:
+        """What an instant query answers, now or at a time: {"metric": {…}, "value": [time, text]} a series."""
+        when = {} if at_s is None else {"time": str(at_s)}
+        found: list[dict[str, Any]] = self._get("query", query=expression, **when)["data"]["result"]
         return found
 
     def answer(self, expression: str) -> list[dict[str, Any]]:
