@@ -79,3 +79,16 @@ def test_an_alert_that_a_test_does_not_name_fails_it(promtool: str, tmp_path: Pa
     }
     document = {"rule_files": [str(path)], "evaluation_interval": "15s", "tests": [complete(test, rules(path))]}
     assert "Gb10NvmlStuck" in verdict(promtool, document, tmp_path)
+
+
+def test_each_rule_has_a_page_and_each_page_a_rule() -> None:
+    """docs/guides/alerts has one short page an alert, whose name its runbook address ends with."""
+    known = {name: rule for path in RULES for name, rule in rules(path).items()}
+    pages = {path.stem: path.read_text() for path in (CHECKOUT / "docs/guides/alerts").glob("*.md")}
+    assert pages.keys() == known.keys()
+    for name, text in pages.items():
+        assert known[name]["annotations"]["runbook_url"] == f"docs/guides/alerts/{name}.md"
+        assert text.startswith(f"# {name}\n")
+        assert f"Severity {known[name]['labels']['severity']}:" in text, name
+        assert all(part in text for part in ("**Usual causes**", "**Look**", "**Do**", "**Call the vendor**")), name
+        assert len(text.splitlines()) <= 45, name
