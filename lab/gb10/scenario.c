@@ -3,6 +3,7 @@
 #include "scenario.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MOST_LINES = 2048 };
 
@@ -19,6 +21,7 @@ struct line {
     double value, second, per_second, wait;
     double ramp_to, ramp_seconds; /* from `value`; 0 seconds: no ramp */
     double after, until;          /* seconds after the scenario's start; until 0: for ever */
+    char touch[160];              /* a file that the call writes to first */
 };
 
 static struct line lines[MOST_LINES];
@@ -46,6 +49,10 @@ static int read_words(char *words, struct line *line) {
         } else if (!strcmp(word, "error")) {
             if (!read_number(&rest, &code)) return 0;
             line->error = (int)code;
+        } else if (!strcmp(word, "write")) {
+            char *path = strtok_r(NULL, " \t", &rest);
+            if (!path || strlen(path) >= sizeof line->touch) return 0;
+            strcpy(line->touch, path);
         } else if (!strcmp(word, "ramp")) {
             if (!read_number(&rest, &line->value) || !read_number(&rest, &line->ramp_to) ||
                 !read_number(&rest, &line->ramp_seconds) || line->ramp_seconds <= 0)
@@ -158,7 +165,16 @@ static void block(double seconds) {
     }
 }
 
+/* Writes to a file: where its file system is frozen, the kernel does not come back, and no signal ends that. */
+static void touch(const char *path) {
+    int file = *path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
+    if (file < 0) return;
+    if (write(file, "\n", 1) < 0) perror(path);
+    close(file);
+}
+
 int scenario_ask(int gpu, const char *name, long argument, struct answer *answer) {
+    char path[sizeof lines->touch] = "";
     double wait = 0;
     memset(answer, 0, sizeof *answer);
     answer->code = NOT_SUPPORTED;
@@ -172,11 +188,14 @@ int scenario_ask(int gpu, const char *name, long argument, struct answer *answer
         answer->value = value_now(line, age);
         answer->second = line->second;
         strcpy(answer->text, line->text);
+        strcpy(path, line->touch);
     }
+    if (all && *all->touch) strcpy(path, all->touch);
     if (all && all->error) answer->code = all->error;
     if (all && all->wait > wait) wait = all->wait;
     if (age < 0) answer->code = DRIVER_NOT_LOADED;
     pthread_mutex_unlock(&lock); /* before blocking: one hung call must not hang the other threads */
+    touch(path);
     block(wait);
     return answer->code;
 }

@@ -8,8 +8,9 @@
  *   NAME[.ARG] = error CODE              the NVML return code it gives instead of an answer
  *     … per_second RATE                  after a VALUE: it grows by RATE each second
  *     … wait SECONDS                     after any: the call blocks first (a hung driver: `wait 600`)
+ *     … write PATH                       after any: it writes to this file first (on a frozen file system: frozen.py)
  *     … after SECONDS, … until SECONDS   after any: the line is there only then; its growth starts with it
- *   * = error CODE | wait SECONDS        every call about a GPU (`wait` alone keeps the answers)
+ *   * = error CODE | wait … | write …    every call about a GPU (without `error` the answers stay)
  *   process = compute|graphics PID BYTES one line a process
  *   [gpu N]   [every gpu]                the lines below hold for GPU N only; for all again
  *   sys/… proc/… root/… tools/… kmsg … fill …   files, kernel records, a full disk: statements.py, skipped here
