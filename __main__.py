@@ -12,10 +12,12 @@ import pulumi
 from pulumi.runtime.config import get_config_env
 
 from sparkfleet import config
+from sparkfleet.cloud.grafana import GrafanaContent
 from sparkfleet.cloud.provide import provide
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import sources
 from sparkfleet.host.desired import desired
+from sparkfleet.host.roles import DASHBOARDS
 from sparkfleet.host.spark_host import SparkHost
 
 
@@ -34,6 +36,8 @@ def program() -> None:
         identity = cloud.identities.get(name)
         opts = pulumi.ResourceOptions(depends_on=[identity] if identity else [])
         SparkHost(fleet, host, cloud.key_ids.get(name), opts)
+    if fleet.monitoring.grafana.mode == "push":
+        GrafanaContent(fleet, [read.raw[path].decode() for path in DASHBOARDS], read.rules.values())
     pulumi.export("fleet", fleet.fleet)
     pulumi.export("hosts", {name: host.addresses for name, host in fleet.hosts.items()})
     pulumi.export("buckets", dict(cloud.buckets))

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from sparkfleet.errors import SparkfleetError
-from sparkfleet.host.roles import PARTS, RULES_FOLDER, Parts, Secret, exporters, monitors, probes
+from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, Parts, Secret, exporters, monitors, probes
 from sparkfleet.model import Role
+from sparkfleet.monitoring import grafana
 from sparkfleet.monitoring.alertmanager import for_webhooks
 from sparkfleet.monitoring.rules import for_prometheus
 
@@ -141,6 +142,8 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
             files[path] = File(sources.raw[source], role)
     if Role.MONITOR in parts:
         files |= _rules(fleet, sources)
+    if Role.GRAFANA in parts:
+        files |= _grafana(fleet, sources)
     if Role.EXPORTER in parts:
         files[EXPORTER_PATH] = File(sources.exporter, Role.EXPORTER)
     digests = {role: sources.role_digests[role] for role in parts}
@@ -153,6 +156,17 @@ def _rules(fleet: Fleet, sources: Sources) -> dict[str, File]:
     texts = {name: head + for_prometheus(text, fleet.monitoring) for name, text in sources.rules.items()}
     check = "promtool check rules %s"
     return {f"{RULES_FOLDER}/{n}": File(text.encode(), Role.MONITOR, validate=check) for n, text in texts.items()}
+
+
+def _grafana(fleet: Fleet, sources: Sources) -> dict[str, File]:
+    """Grafana's provisioning files: where it asks, what it shows and, when it pages, the rules and who is told."""
+    texts = {
+        "datasources": grafana.datasources_file(),
+        "dashboards": grafana.dashboards_file(fleet.monitoring.grafana.folder, DASHBOARDS_FOLDER),
+        "alerting": grafana.alerting_file(sources.rules.values(), fleet.monitoring, fleet.monitor.scrape_interval),
+    }
+    head, place = "# Written by sparkfleet.\n", "/etc/grafana/provisioning"
+    return {f"{place}/{n}/sparkfleet.yaml": File((head + text).encode(), Role.GRAFANA) for n, text in texts.items()}
 
 
 def _authorized_keys(fleet: Fleet, sources: Sources) -> dict[str, list[str]]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 RUNNING = "enabled,active"
 RULES_FOLDER = "/etc/prometheus/rules"
+DASHBOARDS_FOLDER = "/etc/sparkfleet/grafana-dashboards"
+DASHBOARDS = tuple(f"exporters/gb10/dashboards/{name}.json" for name in ("fleet", "spark", "memory", "thermals"))
+GRAFANA_KEY = "monitoring.grafana.key"  # not a file of the project: the one that the description names
+GRAFANA_ADMIN = "grafana/admin"
 ENABLED = "enabled"  # started by something else, or not in containers
 
 # Loose reverse-path filtering: a ConnectX-7 pair on two subnets loses packets under the strict mode of CIS baselines.
@@ -95,8 +99,20 @@ def monitor(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
 
 
 def grafana(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
-    """Grafana beside Prometheus."""
-    return Parts()
+    """Grafana beside Prometheus; the role installs its package, once the repository's key is there."""
+    wanted = fleet.monitoring.grafana
+    raw = {f"{DASHBOARDS_FOLDER}/{path.rpartition('/')[2]}": path for path in DASHBOARDS}
+    if wanted.key:
+        raw["/etc/apt/keyrings/sparkfleet-grafana.asc"] = GRAFANA_KEY
+    admin = wanted.admin_password
+    return Parts(
+        packages=("ca-certificates", "curl", "gnupg"),
+        units={"grafana-server.service": RUNNING},
+        exact=(DASHBOARDS_FOLDER,),
+        raw=raw,
+        # Described, or made by the role on the host.
+        secrets={"/etc/sparkfleet/grafana-admin": Secret(admin, GRAFANA_ADMIN)} if admin else {},
+    )
 
 
 PARTS = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.bundle import zipapp_bytes
+from sparkfleet.host.roles import DASHBOARDS, GRAFANA_ADMIN, GRAFANA_KEY
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROJECT = Path(__file__).resolve().parents[2]
-RAW = ("sparkfleet/monitoring/storage_limit.py",)
+RAW = ("sparkfleet/monitoring/storage_limit.py", *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 EXPORTER_LIBRARIES = ("prometheus_client", "pynvml")
 
@@ -44,6 +45,7 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
     """Read everything; raises SparkfleetError when the controller has no automation key yet."""
     templates, raw, digests, exporter = _files(project)
     rules = rule_files(project)
+    raw = {**raw, **_grafana_key(fleet)}
     public = fleet.controller.private_key.with_suffix(".pub")
     if not public.exists():
         raise SparkfleetError(
@@ -52,6 +54,18 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
             next_step=f"run `spark adopt {next(iter(fleet.hosts))}`.",
         )
     return Sources(templates, raw, rules, digests, exporter, public.read_text().strip(), _secret_versions(fleet))
+
+
+def _grafana_key(fleet: Fleet) -> dict[str, bytes]:
+    """The key of Grafana's package repository, where the description names a file of it."""
+    path = fleet.monitoring.grafana.key
+    try:
+        return {GRAFANA_KEY: path.read_bytes()} if path else {}
+    except OSError as error:
+        raise SparkfleetError(
+            f"monitoring.grafana.key: {path} cannot be read: {error.strerror}",
+            next_step="put the key there, or write null: the host then fetches it and checks its fingerprint",
+        ) from None
 
 
 def _secret_versions(fleet: Fleet) -> dict[str, str]:
@@ -63,6 +77,8 @@ def _secret_versions(fleet: Fleet) -> dict[str, str]:
         except (OSError, ValueError):  # not made yet
             continue
         found[f"s3/{name}"] = str(key.get("AccessKeyId"))
+    if fleet.monitoring.grafana.admin_password:
+        found[GRAFANA_ADMIN] = fleet.monitoring.grafana.admin_password  # the reference: the password has no id
     return found
 
 

@@ -168,6 +168,7 @@ def request(fleet: Fleet, name: str, address: str, controller: str, today: dt.da
         "checked_ports": checked_ports,  # they have checks of their own about who reaches them
         "exporter_port": fleet.exporter.port,
         "exporters": exporters(fleet),
+        "grafana_port": fleet.monitoring.grafana.port,
         "monitors": by_version["v4"] + by_version["v6"],
         "scrape_interval_s": seconds(fleet.monitor.scrape_interval),
         "alerts": _alerts(fleet) if Role.MONITOR in parts else [],
