@@ -95,7 +95,7 @@ def _frame(axes: Axes, plot: Plot, history: History) -> None:
     ticks = range(int(-(-history.start_s // every_s) * every_s), int(history.end_s) + 1, every_s)
     shape = "%d %b" if every_s >= 86400 else "%H:%M"
     axes.set_xticks(ticks, [dt.datetime.fromtimestamp(at_s, dt.UTC).strftime(shape) for at_s in ticks])
-    axes.text(-0.015, -0.07, "UTC", transform=axes.transAxes, ha="right", va="top", color=SOFT)
+    axes.text(1.0, 1.05, "UTC", transform=axes.transAxes, ha="right", color=SOFT)
     axes.text(-0.015, 1.05, plot.unit, transform=axes.transAxes, ha="right", color=SOFT)
     axes.grid(axis="y", color=RULE, lw=0.5)
     axes.set_axisbelow(True)
