@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -44,6 +45,20 @@ def test_once_prints_a_whole_exposition(machine: Machine) -> None:
     values = {family.name: family.samples[0].value for family in text_string_to_metric_families(done.stdout)}
     assert values["sparkfleet_gb10_nvml_up"] == 1
     assert values["sparkfleet_gb10_gpu_temperature_celsius"] == 38
+
+
+def test_a_collector_can_be_left_out(machine: Machine) -> None:
+    """`--no-collector.NAME` silences one; without the three that ask NVML no sampler runs, and the end comes sooner."""
+    off = [f"--no-collector.{name}" for name in ("nvml", "gpu", "processes", "thermal")]
+    machine.library = None
+    done = subprocess.run(
+        [*machine.command, "--once", *off], check=True, capture_output=True, text=True, env=machine.environment
+    )
+    told = re.findall(r'collector_success{collector="(\w+)"}', done.stdout)
+    assert "memory" in told
+    assert not {"nvml", "gpu", "processes", "thermal"} & {*told}
+    assert "NVML" not in done.stderr
+    assert "thermal_zone_celsius" not in done.stdout
 
 
 def test_once_without_nvml_ends_too(machine: Machine) -> None:
