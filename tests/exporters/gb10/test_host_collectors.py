@@ -13,7 +13,7 @@ from exporters.gb10.host_parts import host_parts
 from exporters.gb10.parts import Asked
 from exporters.gb10.sources.host import Host
 
-PROC = Path(__file__).parent / "machine/proc"
+PROC = Path(__file__).parent / "host/proc"
 SYS = {
     "class/thermal/thermal_zone0/type": "acpitz",
     "class/thermal/thermal_zone0/temp": "96000",

@@ -15,7 +15,7 @@ from exporters.gb10.readings import boot, connectx, filesystem, firmware, kernel
 from exporters.gb10.readings.handover import VALID_S, Handover, handover
 from exporters.gb10.readings.text import number
 
-PROC = Path(__file__).parent / "machine/proc"
+PROC = Path(__file__).parent / "host/proc"
 FILES = {"meminfo": "meminfo", "vmstat": "vmstat", "buddyinfo": "buddyinfo", "pressure": "pressure/memory"}
 
 texts = st.text(max_size=200)
