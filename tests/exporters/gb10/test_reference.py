@@ -114,7 +114,8 @@ def seen(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Seen:
                 gather(entries, collector, told(part.families), name)
         web = server.Counts(Counter({200: 1}))
         for families in (
-            health({"any": Outcome(duration_s=1.0, last_success=1.0)}), exporter.build_families(), exporter.web_families(web),
+            health({"any": Outcome(duration_s=1.0, last_success=1.0)}),
+            exporter.build_families(), exporter.web_families(web),
             exporter.recorder_families(recorder.Counts(last_write=1.0)), ProcessCollector(registry=None).collect(),
         ):  # fmt: skip
             told_of = list(families)
