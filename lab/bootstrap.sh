@@ -29,6 +29,10 @@ need "command -v ssh-keygen" openssh-client
 need "command -v gcc" gcc
 need "test -e /usr/include/stdio.h" libc6-dev
 need "test -s /etc/ssl/certs/ca-certificates.crt" ca-certificates
+if [ "${1:-}" = monitoring ]; then # the tests run the script that checks the key of Grafana's repository
+    need "command -v gpg" gnupg
+    need "command -v curl" curl
+fi
 if [ -n "$missing" ]; then
     [ "$(id -u)" = 0 ] || stop "these packages are missing:$missing" "run it as root, or install them"
     say "apt-get install$missing"
