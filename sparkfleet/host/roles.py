@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 RUNNING = "enabled,active"
+PRIVILEGED, PRIVILEGED_PATH = "exporters/gb10/privileged.py", "/usr/local/lib/sparkfleet/gb10-privileged.py"
+STORAGE_LIMIT = "sparkfleet/monitoring/storage_limit.py"
 RULES_FOLDER = "/etc/prometheus/rules"
 DASHBOARDS_FOLDER = "/etc/sparkfleet/grafana-dashboards"
 DASHBOARDS = tuple(f"exporters/gb10/dashboards/{name}.json" for name in ("fleet", "spark", "memory", "thermals"))
@@ -80,8 +82,18 @@ def access(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001  (every role has t
 
 
 def exporter(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
-    """The GB10 exporter."""
-    return Parts(packages=("python3",), units={"sparkfleet-gb10-exporter.service": RUNNING})
+    """The GB10 exporter, and beside it what must be root: a reader on a timer, and a mark of every boot and its end."""
+    return Parts(
+        packages=("nvme-cli", "python3"),
+        units={
+            "sparkfleet-gb10-boot.service": RUNNING,
+            "sparkfleet-gb10-exporter.service": RUNNING,
+            "sparkfleet-gb10-privileged.timer": RUNNING,
+        },
+        # Masked: nvme-cli brings it, and a host without drives on the network would have a failed unit after each boot.
+        links={"/etc/systemd/system/nvmf-autoconnect.service": "/dev/null"},
+        raw={PRIVILEGED_PATH: PRIVILEGED},
+    )
 
 
 def monitor(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
@@ -94,7 +106,7 @@ def monitor(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
             "prometheus-blackbox-exporter.service": RUNNING,
         },
         exact=(RULES_FOLDER,),
-        raw={"/usr/local/lib/sparkfleet/prometheus-storage-limit.py": "sparkfleet/monitoring/storage_limit.py"},
+        raw={"/usr/local/lib/sparkfleet/prometheus-storage-limit.py": STORAGE_LIMIT},
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.roles import DASHBOARDS, GRAFANA_ADMIN, GRAFANA_KEY
+from sparkfleet.host.roles import DASHBOARDS, GRAFANA_ADMIN, GRAFANA_KEY, PRIVILEGED, STORAGE_LIMIT
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROJECT = Path(__file__).resolve().parents[2]
-RAW = ("sparkfleet/monitoring/storage_limit.py", *DASHBOARDS)
+RAW = (PRIVILEGED, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 EXPORTER_LIBRARIES = ("prometheus_client", "pynvml")
 

@@ -115,6 +115,13 @@ FAULTS = [
         "inactive",
     ),
     Fault(
+        "nobody reads what only root may",
+        "systemctl stop sparkfleet-gb10-privileged.timer",
+        "systemctl start sparkfleet-gb10-privileged.timer",
+        "EXPORTER-04",
+        "does not run",
+    ),
+    Fault(
         "Prometheus is open to everybody",
         "cp -p /etc/default/prometheus /root/kept; sed -i s/127.0.0.1:9090/:9090/ /etc/default/prometheus; "
         "systemctl restart prometheus; until ss -lntH | grep -q :9090; do sleep 0.1; done",

@@ -161,6 +161,15 @@ class TestUnits:
 
         assert self.calls(machine) == ["daemon-reload", "start a.service"]
 
+    def test_the_first_drop_in_of_a_unit_is_read(self, machine: Machine) -> None:
+        """Systemd does not notice it by itself (seen with 252): whatever was touched, it reads its files anew."""
+        self.systemctl(machine, unit("a.service"))
+        follow_ups = {"monitor": [{"run": "systemctl restart a.service"}]}
+
+        machine.run("units", wanted={}, follow_ups=follow_ups, roles=["monitor"], touched=["monitor"])
+
+        assert self.calls(machine) == ["daemon-reload", "restart a.service"]
+
     def test_what_follows_a_change_is_done_for_touched_roles(self, machine: Machine) -> None:
         """A role that was touched has its follow-ups carried out; what is always due is no change; others wait."""
         self.systemctl(machine, unit("a.service", reload="yes"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from machine import eventually
 from reading import values, writable_root
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from machine import Machine
 
 UNIT = "sparkfleet-gb10-exporter.service"
+READER, TIMER = "sparkfleet-gb10-privileged.service", "sparkfleet-gb10-privileged.timer"
+AGE = "sparkfleet_gb10_privileged_age_seconds"
+OLDEST_S = 120.0  # it runs every 30 s; after 300 the exporter no longer believes it
+FIRST_RUN_S = 20.0  # after a start the exporter looks for the file every few seconds
 GPU = "sparkfleet_gb10_gpu_temperature_celsius"
 MEMORY = "sparkfleet_gb10_memory_total_bytes"
 PLAUSIBLE_CELSIUS = (5.0, 110.0)  # a GB10 powers itself off at 104.85
@@ -57,3 +62,18 @@ def test_exporter_tells_plausible_values(machine: Machine, record_property: Call
     )
     simulated = " (simulated)" if "simulated" in text.lower() else ""
     record_property("evidence", f"GPU at {temperatures[0]:.0f} °C, {kibibytes / 2**20:.0f} GiB of memory{simulated}")
+
+
+@pytest.mark.control(id="EXPORTER-04", severity="medium")
+def test_what_only_root_may_read_is_handed_over(machine: Machine) -> None:
+    """The reader that must be root runs on its timer, and the exporter tells what it found a short while ago."""
+    machine.need(UNIT, "EXPORTER-01")
+    assert machine.runs(TIMER), f"{TIMER} does not run\n{machine.journal(TIMER)}"
+    url = f"http://127.0.0.1:{machine.wanted['exporter_port']}/metrics"
+
+    def complaints() -> list[str]:
+        ages = values(machine.fetch(url)[url], AGE)
+        return [] if ages and ages[0] <= OLDEST_S else [f"{AGE} is {ages or 'not there'}"]
+
+    wrong = eventually(complaints, FIRST_RUN_S)
+    assert not wrong, f"{'; '.join(wrong)}\n{machine.journal(READER)}"

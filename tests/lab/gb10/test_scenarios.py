@@ -150,7 +150,7 @@ def test_the_installed_player_and_tools_run_alone(tmp_path: Path) -> None:
     player = ["/usr/bin/python3", "-S", "-m", "lab.gb10.player", str(tmp_path / "var/lib/gb10"), "--once"]
     subprocess.run(player, check=True, cwd=tmp_path, env=environment)
     answers = []
-    for command in ("usr/sbin/nvme smart-log /dev/nvme0 -o json", "usr/bin/fwupdmgr get-devices --json"):
+    for command in ("usr/local/sbin/nvme smart-log /dev/nvme0 -o json", "usr/bin/fwupdmgr get-devices --json"):
         program, *arguments = command.split()
         done = subprocess.run(
             [str(tmp_path / program), *arguments], check=True, capture_output=True, text=True, env=environment

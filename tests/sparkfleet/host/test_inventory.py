@@ -146,7 +146,10 @@ def test_the_tree_names_links_and_the_only_names_of_exact_folders(wanted: Desire
     """What else lies in such a folder is moved away."""
     tree = json.loads(inventory.tree(wanted))
 
-    assert tree["links"] == {"/etc/localtime": {"role": "base", "target": "/usr/share/zoneinfo/Europe/Berlin"}}
+    assert tree["links"] == {
+        "/etc/localtime": {"role": "base", "target": "/usr/share/zoneinfo/Europe/Berlin"},
+        "/etc/systemd/system/nvmf-autoconnect.service": {"role": "exporter", "target": "/dev/null"},
+    }
     assert {folder: entry["names"] for folder, entry in tree["exact"].items()} == {
         "/etc/prometheus/rules": ["gb10-alerts.yml", "gb10-recording.yml"],
         "/etc/ssh/authorized_keys": ["alice", "bob", "sparkfleet"],

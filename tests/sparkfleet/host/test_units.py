@@ -55,7 +55,7 @@ def test_the_exporter_is_hardly_exposed(units: Path) -> None:
 
 
 def test_the_exporter_still_sees_the_gpus_devices(units: Path) -> None:
-    """Any of these makes systemd hide every device that is not listed, and NVML finds no GPU any more."""
+    """Each of these makes systemd hide devices that are not listed (ProtectClock before version 253, systemd#18142)."""
     text = (units / EXPORTER).read_text()
 
     for word in ("ProtectClock", "PrivateDevices", "DeviceAllow", "DevicePolicy"):

@@ -114,6 +114,8 @@ def main():
     now = states(ctl, [*wanted, *leave])
     stale = any(row["NeedDaemonReload"] == "yes" for row in now.values())
     steps = list(due(module.params["follow_ups"], module.params["roles"], module.params["touched"]))
+    # systemd 252 does not notice the first drop-in of a unit: it looks only into folders that it has seen before.
+    stale = stale or bool(module.params["touched"])
     if (stale or steps) and not module.check_mode:
         if stale:
             ctl("daemon-reload")
