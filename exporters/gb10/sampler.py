@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Json: TypeAlias = dict[str, Any]
 
 # Measured on an H200 (driver 580.159.04), processor time in the median: energy 3-6 ms, highest clock 1.7, application
-# clock 1.2, margin 1.2, field values 1-3 ms, up to 17 ms in one call of a hundred; every other reading 8-50 µs. The slow
+# clock 1.2, margin 1.2, field values 1-3 ms, up to 17 ms in one of a hundred; every other reading 8-50 µs. The slow
 # ones are read each fifth sample, and at least each 5 s where samples are further apart.
 SELDOM_EVERY_S, SELDOM_EVERY_SAMPLES = 5.0, 5
 RESTART_EVERY_S = 30.0  # while a GPU gives nothing: a driver that was loaded again answers only a new nvmlInit

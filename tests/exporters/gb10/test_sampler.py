@@ -6,10 +6,12 @@ import json
 import random
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporters.gb10 import sampler as program
 from exporters.gb10.readings import nvml as readings
 from exporters.gb10.sources import sampler_process
 from exporters.gb10.sources.sampler_process import Sampler, SamplerProgram
@@ -187,3 +189,24 @@ def test_a_compiler_that_fails_costs_memory_only(start: Start, monkeypatch: pyte
     """The sampler then runs from source."""
     monkeypatch.setattr(sampler_process, "COMPILER", "raise SystemExit(3)")
     assert line(start())["gpus"][0]["values"]["temperature_celsius"] == 75
+
+
+def test_a_driver_that_gives_nothing_is_asked_anew_each_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no GPU gives a value NVML is shut down and started again: one that was loaded anew answers only then."""
+    calls, now = [], 0.0
+
+    def sleep(_: float) -> None:
+        nonlocal now
+        now += 1
+        if now > 65:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(program, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    monkeypatch.setattr(program, "end_with_parent", lambda: None)
+    monkeypatch.setattr(program, "write", lambda _: None)
+    monkeypatch.setattr(program.Gpus, "sample", lambda _: [{"values": {}}])
+    monkeypatch.setattr(program.nvml, "nvmlInit", lambda: calls.append("start"))
+    monkeypatch.setattr(program.nvml, "nvmlShutdown", lambda: calls.append("end"))
+    monkeypatch.setattr(program.nvml, "nvmlSystemGetDriverVersion", lambda: "1")
+    assert program.run(1) == 0
+    assert calls == ["start", "end", "start", "end", "start"]
