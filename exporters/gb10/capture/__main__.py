@@ -129,10 +129,15 @@ def pack(target: Path) -> int:
             (inside / name).write_text((package / name).read_text())
         for above in (inside.parent, inside.parent.parent):
             (above / "__init__.py").write_text("")
-        zipapp.create_archive(folder, target, "/usr/bin/env python3", "exporters.gb10.capture.__main__:main")
+        zipapp.create_archive(folder, target, "/usr/bin/env python3", "exporters.gb10.capture.__main__:program")
     print(f"{target}: run it with `python3 {target.name}`")
     return 0
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """What the packed kit calls: its exit code counts."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    program()

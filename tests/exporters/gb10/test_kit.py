@@ -81,11 +81,13 @@ def test_an_existing_file_is_never_overwritten(machine: Machine, tmp_path: Path)
 
 
 def test_the_packed_kit_is_one_file(machine: Machine, tmp_path: Path) -> None:
-    """`--pack` writes a file that a bare Python runs anywhere, without the checkout."""
+    """`--pack` writes a file that a bare Python runs anywhere, without the checkout; its refusal is an exit code."""
     packed, capture = tmp_path / "capture.py", tmp_path / "a.capture"
     run(machine, "--pack", str(packed))
     run(machine, "--out", str(capture), program=("-I", "-S", str(packed)))
     assert statements(capture.read_text()).files["proc/meminfo"].startswith("MemTotal:       127600748 kB")
+    with pytest.raises(subprocess.CalledProcessError):
+        run(machine, "--out", str(capture), program=("-I", "-S", str(packed)))
 
 
 def test_a_machine_without_a_driver_is_captured_too(machine: Machine, tmp_path: Path) -> None:
