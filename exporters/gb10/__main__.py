@@ -45,6 +45,7 @@ log = logging.getLogger("gb10-exporter")
 OF_NVML = ("nvml", "gpu", "processes")  # without all of these collectors no sampler runs
 FIRST_POLLS_S = 1.0
 STOP_S = 1.0
+SWITCH_S = 0.0005  # Python's 5 ms are what a scrape would wait for each poll of a sensor that happens to run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -102,6 +103,7 @@ def serve(flags: argparse.Namespace, registry: Registry, watcher: Watcher | None
     # What exists now stays: the collector of garbage need not look at it in the middle of a scrape again and again.
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
     try:
         asyncio.run(attend(server, pages, listener))
     finally:
