@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 
-TYPE_CHECKING = False  # the module typing would take a fifth of the start
+TYPE_CHECKING = False  # to import typing would double the run
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
     from typing import Any
@@ -27,13 +27,11 @@ RECORDS_MAX = 1_000_000  # of one run, should they come faster than they are rea
 CHUNK = 65536
 FILE_MAX = 4 << 20  # of a plain file, the last bytes: the size of a large kernel ring; what is before is lost as there
 TAIL = 64
-XIDS_MAX = 64
-USER_PRIORITY = 8  # from here on a program wrote the record, not the kernel
-XID = re.compile(rb"NVRM: Xid \((?:PCI:)?[0-9a-fA-F:.]+\): (\d{1,4})\b")
-NO_MEMORY = b"NV_ERR_NO_MEMORY"
-TOOL_S = 10.0
+KERN_DEBUG = 7  # beyond it a program wrote the record, not the kernel
+XID = re.compile(rb"NVRM: Xid \((?:PCI:)?[0-9a-fA-F:.]+\): (\d{1,3})\b")
+NUMBERS = re.compile(rb"^\d+,(\d{1,19}),", flags=re.MULTILINE)
+TOOL_S, RETRY_S = 10.0, 600.0
 OUTPUT_MAX = 1 << 20
-RETRY_S = 600.0
 EVERY_S = {"nvme": 600.0, "driver": 600.0, "firmware": 6 * 3600.0}  # firmware: fwupd's daemon is woken for it
 TORN = "in no known form: started afresh"
 
@@ -45,13 +43,11 @@ class FailedError(Exception):
 def read_kernel_log(path: str, log: dict[str, Any], boot_id: str, started_at: float) -> None:
     """Count in `log` what has come since it was counted last; `started_at`: of the boot, in seconds since 1970."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            count(file_records(file.fileno(), log), log, started_at, restarts=True)
-        else:
-            if log.get("boot_id") != boot_id:
-                # A ring that no longer begins at 0 has lost records; on the very first run nobody was reading.
-                log["next"] = 0 if log.get("boot_id") else None
-            count(device_records(file.fileno()), log, started_at, restarts=False)
+        is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        if log.get("boot_id") != boot_id and not is_file:
+            # A ring that no longer begins at 0 has lost records; on the very first run nobody was reading.
+            log["next"] = 0 if log.get("boot_id") else None
+        count(file_records(file.fileno(), log) if is_file else device_records(file.fileno()), log, started_at)
     log["boot_id"] = boot_id
 
 
@@ -70,13 +66,15 @@ def device_records(handle: int) -> Iterator[bytes]:
 
 
 def file_records(handle: int, log: dict[str, Any]) -> Iterator[bytes]:
-    """A plain file in the same format (the lab replays one): what was appended since, or all of another file.
+    """A plain file in the same format (the lab replays one): what was appended since the bytes that were read last.
 
-    It is the same file when the bytes before the place are the same: it may be replaced, cut off and written anew.
+    Where those are not, it was written anew: all of it is read, and is another log if its numbers end before ours.
     """
     size, place, tail = os.fstat(handle).st_size, log.get("place", 0), bytes.fromhex(log.get("tail", ""))
     if place > size or os.pread(handle, len(tail), place - len(tail)) != tail:
-        place, log["next"] = 0, None
+        place, numbers = 0, NUMBERS.findall(os.pread(handle, CHUNK, max(0, size - CHUNK)))
+        if not numbers or int(numbers[-1]) < (log.get("next") or 0):
+            log["next"] = None
     spans = [(place, size)]
     if size - place > FILE_MAX:  # the first records tell where the gap begins
         spans = [(place, place + CHUNK), (size - FILE_MAX, size)]
@@ -93,32 +91,29 @@ def file_records(handle: int, log: dict[str, Any]) -> Iterator[bytes]:
     log["place"], log["tail"] = place, os.pread(handle, length, place - length).hex()
 
 
-def count(records: Iterable[bytes], log: dict[str, Any], started_at: float, *, restarts: bool) -> None:
-    """Records → counts and last times in `log`. `restarts`: sequence numbers may begin anew (only in a file)."""
-    expected, now = log.get("next"), time.time()
+def count(records: Iterable[bytes], log: dict[str, Any], started_at: float) -> None:
+    """Records → counts and last times in `log`; by their sequence numbers none counts twice, and gaps are lost ones."""
+    now = time.time()
     for record in records:
         head, _, message = record.partition(b";")
         try:
             priority, sequence, microseconds = map(int, head.split(b",", 3)[:3])
         except ValueError:
             continue  # a continuation (" SUBSYSTEM=…"), or no record
-        if expected is not None and sequence < expected and not restarts:
+        expected = sequence if log["next"] is None else log["next"]
+        if sequence < expected:
             continue  # counted before
-        if expected is not None and sequence > expected:
-            log["lost_records"] += sequence - expected
-        expected = sequence + 1
-        if priority >= USER_PRIORITY or not message.startswith(b"NVRM: "):
+        log["lost_records"] += sequence - expected
+        log["next"] = sequence + 1
+        if priority > KERN_DEBUG or not message.startswith(b"NVRM: "):
             continue
         entry: dict[str, Any] = {"count": 0}
         if found := XID.match(message):
-            code = found[1].decode()
-            if code in log["xid"] or len(log["xid"]) < XIDS_MAX:
-                entry = log["xid"].setdefault(code, entry)
-        elif NO_MEMORY in message:
+            entry = log["xid"].setdefault(found[1].decode(), entry)
+        elif b"NV_ERR_NO_MEMORY" in message:
             entry = log["out_of_memory"]
         entry["count"] += 1
         entry["last"] = round(min(now, started_at + microseconds / 1e6), 3)
-    log["next"] = expected
 
 
 def run_tool(*command: str, accepted: Container[int] = (0,)) -> bytes:
@@ -231,7 +226,7 @@ def save(path: str, data: dict[str, Any], mode: int) -> None:
     os.close(folder)
 
 
-def mark_boot(path: str, boot_id: str, started_at: float, *, begins: bool) -> None:
+def mark_boot(path: str, boot_id: str, started_at: float, *, begins: bool) -> dict[str, Any]:
     """Note in `path` that this boot began, or that it ends in order; a boot without an orderly end was unclean."""
     marker, torn = load(path)
     if torn:
@@ -241,7 +236,9 @@ def mark_boot(path: str, boot_id: str, started_at: float, *, begins: bool) -> No
         unclean = (unclean if isinstance(unclean, int) else 0) + (clean is False)
         last = started_at if clean is False else marker.get("last_unclean")
         marker = {"boot_id": boot_id, "previous_clean": clean, "unclean": unclean, "last_unclean": last}
-    save(path, {**marker, "clean": not begins}, 0o600)
+    marker["clean"] = not begins
+    save(path, marker, 0o600)
+    return marker
 
 
 def boot_of(procfs: str) -> tuple[str, float]:
@@ -255,7 +252,7 @@ def collect(flags: dict[str, str], state: dict[str, Any], errors: dict[str, str]
     """Bring `state` up to date and hand it over: the kernel log at once, then the tools that take their time."""
     boot_id, started_at = boot_of(flags["procfs"])
     tools = state.setdefault("tools", {})
-    log = state.setdefault("kernel_log", {"xid": {}, "out_of_memory": {"count": 0}, "lost_records": 0})
+    log = state.setdefault("kernel_log", {"xid": {}, "out_of_memory": {"count": 0}, "lost_records": 0, "next": None})
     parts = {}
     try:
         read_kernel_log(flags["kmsg"], log, boot_id, started_at)
@@ -265,7 +262,9 @@ def collect(flags: dict[str, str], state: dict[str, Any], errors: dict[str, str]
     marker, torn = load(f"{flags['state']}/boot.json")
     if torn:
         errors["boot"] = f"boot.json: {torn}"
-    elif marker.get("boot_id") == boot_id:
+    elif marker:  # without one nothing marks boots here
+        if marker.get("boot_id") != boot_id:
+            marker = mark_boot(f"{flags['state']}/boot.json", boot_id, started_at, begins=True)
         parts["boot"] = {name: marker.get(name) for name in ("previous_clean", "unclean", "last_unclean")}
     hand_over(flags, state, parts, errors)
     if ask_tools(tools, flags["sysfs"], boot_id):
@@ -286,7 +285,8 @@ def main(arguments: list[str]) -> None:
     flags = {"kmsg": "/dev/kmsg", "procfs": "/proc", "sysfs": "/sys"}
     flags |= dict(argument.removeprefix("--").split("=", 1) for argument in arguments)
     if "boot" in flags:
-        return mark_boot(f"{flags['state']}/boot.json", *boot_of(flags["procfs"]), begins=flags["boot"] == "begin")
+        mark_boot(f"{flags['state']}/boot.json", *boot_of(flags["procfs"]), begins=flags["boot"] == "begin")
+        return
     with open(f"{flags['state']}/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one run by hand beside the timer's waits for it
         state, torn = load(f"{flags['state']}/state.json")

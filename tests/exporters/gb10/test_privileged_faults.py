@@ -152,6 +152,13 @@ def test_an_orderly_end_is_clean_and_a_lack_of_it_is_not(oneshot: Oneshot) -> No
             privileged.main([*oneshot.flags, "--boot=end"])
 
 
+def test_a_new_boot_is_marked_late_rather_than_not(oneshot: Oneshot) -> None:
+    """Should the marking at boot have failed, the next run does it; where boots were never marked it stays away."""
+    privileged.main([*oneshot.flags, "--boot=begin"])
+    oneshot.boot(2)
+    assert oneshot.run()["boot"]["unclean"] == 1
+
+
 def test_a_restart_of_the_marker_is_no_boot(oneshot: Oneshot) -> None:
     """Stopping and starting it within one boot leaves the boot unfinished: a power cut then is unclean."""
     for action in ("begin", "end", "begin"):
