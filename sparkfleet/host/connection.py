@@ -201,6 +201,11 @@ class Session:
         channel.settimeout(timeout_s)
         return channel
 
+    @property
+    def alive(self) -> bool:
+        """Whether nobody has ended the connection yet, as far as is known."""
+        return bool(self._connection.is_connected)
+
     def close(self) -> None:
         """End the connection; never raises."""
         with contextlib.suppress(OSError, EOFError):

@@ -7,6 +7,7 @@ with the pinned host key. No shell, no local port.
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import urllib.parse
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from sparkfleet.model import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import paramiko  # noqa: TID251  (a type: the channel that host/connection opened)
 
     from sparkfleet.model import Fleet
 
@@ -178,6 +181,8 @@ class Tunnel:
 
     def open(self) -> Session:
         """The open session; raises UnreachableError of the last monitor host when none is reached."""
+        if self._session and not self._session.alive:
+            self.close()
         for target in self._targets:
             if self._session:
                 break
@@ -197,7 +202,7 @@ class Tunnel:
             self.close()
             raise
         connection = http.client.HTTPConnection("localhost", PORT)
-        connection.sock = channel
+        connection.sock = _Socket(channel)  # type: ignore[assignment]  # it has all that http.client needs of one
         return connection
 
     def close(self) -> None:
@@ -205,6 +210,49 @@ class Tunnel:
         if self._session:
             self._session.close()
         self._session = None
+
+
+class _Socket:
+    """A channel as http.client takes a socket: closing it leaves a file that was made of it open, until that is closed.
+
+    http.client closes the socket of an answer without a length before the answer is read; a channel would end there.
+    """
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self.sendall, self._channel, self._read = channel.sendall, channel, False
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """The answer; closing it closes the channel."""
+        self._read = True
+        return io.BufferedReader(_Answer(self._channel))
+
+    def close(self) -> None:
+        """The channel goes with its file, if there is one."""
+        if not self._read:
+            self._channel.close()
+
+
+class _Answer(io.RawIOBase):
+    """What arrives on a channel."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    def readable(self) -> bool:
+        """Nothing else is done with it."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As much as there is; 0 at the end."""
+        data = self._channel.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """End the channel too."""
+        if not self.closed:
+            self._channel.close()
+        super().close()
 
 
 def by_url(url: str) -> Prometheus:
