@@ -202,7 +202,7 @@ class Tunnel:
             self.close()
             raise
         connection = http.client.HTTPConnection("localhost", PORT)
-        connection.sock = _Socket(channel)  # type: ignore[assignment]  # it has all that http.client needs of one
+        connection.sock = _Socket(channel)  # it has all that http.client needs of one
         return connection
 
     def close(self) -> None:
