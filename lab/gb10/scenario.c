@@ -91,7 +91,7 @@ static void read_file(FILE *file, const char *path) {
         size_t length = strlen(buffer);
         while (length && strchr(" \t", buffer[length - 1])) buffer[--length] = 0;
         if (is_players(buffer)) {
-            is_in_block = length > 2 && !strcmp(buffer + length - 2, "<<");
+            is_in_block = length > 4 && !strcmp(buffer + length - 4, "= <<");
             continue;
         }
         if (!buffer[strspn(buffer, " \t")]) continue;

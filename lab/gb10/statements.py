@@ -72,8 +72,8 @@ def statements(text: str) -> Statements:
         elif statement.startswith("kmsg "):
             found.records.append(record(statement))
         elif statement.startswith(tuple(f"{tree}/" for tree in TREES)):
-            if statement.endswith("<<"):
-                found.files[within_tree(statement.removesuffix("<<").rstrip(" \t="), statement)] = block(lines)
+            if statement.endswith("= <<"):
+                found.files[within_tree(statement.removesuffix("= <<"), statement)] = block(lines)
             elif link := LINK.fullmatch(statement):
                 found.links[within_tree(link["path"], statement)] = target(link["path"], link["target"])
             else:

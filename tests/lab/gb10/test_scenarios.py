@@ -67,7 +67,7 @@ contents = st.text(st.characters(codec="ascii", exclude_characters="#", categori
 def test_a_written_tree_is_read_back(files: dict[str, str]) -> None:
     """Lines made from any paths and contents give just these files."""
     text = "".join(f"sys/{name} = {content}  # a comment\n" for name, content in files.items())
-    assume("absent" not in files.values())
+    assume({"absent", "<<"}.isdisjoint(files.values()))
     assert tree.tree(text) == files
 
 
