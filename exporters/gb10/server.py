@@ -222,4 +222,5 @@ def listen(host: str, port: int) -> socket.socket:
     if host == "::" and not both:  # a kernel without IPv6
         host = "0.0.0.0"  # noqa: S104  what was asked for
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=128, dualstack_ipv6=both)
+    # Were the queue full, the kernel would drop a fair scraper's SYN, which comes again only after a second.
+    return socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=both)
