@@ -137,4 +137,4 @@ def test_whoever_has_most_places_makes_room(site: Site) -> None:
     one.sendall(b"Connection: close\r\n\r\n")
     assert answer(one)[0] == 200
     assert greedy[0].recv(100) == b""
-    assert site.server.counts.refused == 5
+    assert site.server.counts.refused in (4, 5)  # 4 when the one had its answer before the last of them came
