@@ -137,4 +137,6 @@ def test_whoever_has_most_places_makes_room(site: Site) -> None:
     one.sendall(b"Connection: close\r\n\r\n")
     assert answer(one)[0] == 200
     assert greedy[0].recv(100) == b""
-    assert site.server.counts.refused in (4, 5)  # 4 when the one had its answer before the last of them came
+    end = time.monotonic() + DEADLINE_S
+    while site.server.counts.refused < 4:  # 8 of 13 have a place, and the one may have left before the last came
+        assert time.monotonic() < end
