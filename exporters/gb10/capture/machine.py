@@ -40,6 +40,7 @@ PORT = "class/net/*/{operstate,carrier,speed,mtu}"  # of those that are devices:
 ROOT = ("etc/os-release", "etc/dgx-release", "etc/fastos-release", "run/systemd/timesync/synchronized")
 STAT = re.compile(r"^(?:cpu |btime |processes |procs_)")
 KERNEL = re.compile(r"NVRM|nvidia|mlx5|nvme|thermal|AER:|Out of memory|oom-kill", re.IGNORECASE)
+COMMAND_LINE = re.compile(r"^(?:Kernel command line|Command line): ")  # the owner's own business; may hold secrets
 MOST_RECORDS = 500
 
 # Where a machine says who it is. Read to be masked wherever else it stands, never written as such.
@@ -144,13 +145,18 @@ def kernel_records(path: Path) -> list[tuple[int, str]]:
         while chunk := os.read(handle, 1 << 16):  # the device gives one record at a time, a plain file many
             for line in chunk.decode(errors="replace").splitlines():
                 begin, _, text = line.partition(";")
-                if text and KERNEL.search(text) and begin.split(",")[0].isdecimal():
+                if text and wanted(text) and begin.split(",")[0].isdecimal():
                     found.append((int(begin.split(",")[0]) & 7, text))
     except OSError:  # nothing more to read, or the reader was overtaken
         pass
     finally:
         os.close(handle)
     return found[-MOST_RECORDS:]
+
+
+def wanted(record: str) -> bool:
+    """Whether a kernel record is about this hardware, and nobody's own business."""
+    return bool(KERNEL.search(record)) and not COMMAND_LINE.match(record)
 
 
 def tool_answer(command: tuple[str, ...]) -> str | None:

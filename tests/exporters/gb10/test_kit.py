@@ -27,6 +27,7 @@ sys/devices/pci0000:00/0000:00:00.0/0000:01:00.0/net/enp1s0f0np0/address = {MAC}
 root/etc/hostname = acme-spark-07
 tools/nvme/smart-log["media_errors"] = 0, "SerialNumber" : "ACMEDRIVE77",
 kmsg += 4 nvme nvme0: drive acmedrive77 of ACME-SPARK-07 ({MAC.upper().replace(":", "-")}) {SERIAL.lower()}
+kmsg += 5 Kernel command line: nvidia.license=HUNTER2
 """
 
 
@@ -64,7 +65,7 @@ def test_nothing_names_the_machine(machine: Machine, tmp_path: Path) -> None:
     capture = tmp_path / "a.capture"
     printed = run(machine, "--out", str(capture), "--state", "told by acme-spark-07")
     text = re.sub("[^0-9a-z]", "", (capture.read_text() + printed).lower())
-    for secret in (SERIAL, MAC, "acmespark07", "acmedrive77", "b10a00000000"):
+    for secret in (SERIAL, MAC, "acmespark07", "acmedrive77", "b10a00000000", "hunter2"):
         assert re.sub("[^0-9a-z]", "", secret.lower()) not in text
     assert "nvme0: drive" in capture.read_text()
     assert re.search(r"^mac +48b0…", printed, flags=re.MULTILINE)
