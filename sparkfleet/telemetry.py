@@ -59,7 +59,9 @@ class Receivers(Described):
     page: Receiver = Field(default=Receiver(), description="somebody must look now")
     ticket: Receiver = Field(default=Receiver(), description="somebody must look this week")
     remediation: Receiver = Field(default=Receiver(), description="pages and tickets too, for a machine that acts")
-    deadman: Receiver = Field(default=Receiver(), description="a beat a minute; whoever gets it pages when it stops")
+    deadman: Receiver = Field(
+        default=Receiver(), description="a beat every one to two minutes; whoever gets it pages when it stops"
+    )
 
 
 class Amp(Described):

@@ -5,7 +5,7 @@ The monitor's Alertmanager tells webhooks; AMP's has the same tree over other re
     page                   → page, and remediation        repeated hourly, all hosts of one fault in one message
     ticket                 → ticket, and remediation      repeated daily
     info, and the rest     → nowhere: dashboards show it
-    Watchdog               → deadman                      every minute: whoever hears it pages when it stops
+    Watchdog               → deadman                      every one to two minutes: its hearer pages when it stops
 """
 
 from __future__ import annotations

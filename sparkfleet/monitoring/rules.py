@@ -54,7 +54,11 @@ def _with_runbook(rule: Rule, runbooks: str) -> Rule:
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML writes expressions of several lines as one quoted text full of escapes otherwise."""
+    """As SafeDumper, with lists set in, and several lines of text as such: PyYAML would quote and escape them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        """Set lists in."""
+        super().increase_indent(flow, False)
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

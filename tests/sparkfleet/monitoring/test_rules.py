@@ -103,7 +103,7 @@ def test_an_expression_of_several_lines_is_written_as_several() -> None:
     """Whoever reads the file on the monitor sees the expression as it was written."""
     text = rules.for_prometheus('groups: [{name: a, rules: [{alert: A, expr: "a > 1\\n  or b\\n"}]}]', Monitoring())
 
-    assert "expr: |\n      a > 1\n        or b\n" in text
+    assert "expr: |\n          a > 1\n            or b\n" in text
 
 
 def test_amp_gets_every_alert_and_no_recording(tmp_path: Path) -> None:
