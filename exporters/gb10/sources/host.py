@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ZONE_FILES = ("type", "temp", "trip_point_*_temp", "trip_point_*_type")
+ZONES, SENSORS = re.compile(r"thermal_zone\d+"), re.compile(r"hwmon\d+")
+ZONE_FILES = re.compile(r"type|temp|trip_point_\d+_(?:temp|type)")
 DMI_FILES = ("sys_vendor", "product_name", "product_version", "board_name", "bios_version", "chassis_asset_tag")
 MEMORY_FILES = {
     "meminfo": "meminfo",
@@ -18,7 +20,7 @@ MEMORY_FILES = {
     "buddyinfo": "buddyinfo",
     "pressure": "pressure/memory",
 }
-POWER_FILES = ("power*_label", "power*_input", "power*_cap", "energy*_label", "energy*_input", "prochot", "pl_level")
+POWER_FILES = re.compile(r"power\d+_(?:label|input|cap)|energy\d+_(?:label|input)|prochot|pl_level")
 SPBM_DEVICE = "bus/platform/devices/NVDA8800:00"
 PORT_FILES = {
     **{name: name for name in ("operstate", "carrier", "speed", "mtu")},
@@ -44,15 +46,15 @@ class Host:
     def thermal_zones(self) -> dict[int, dict[str, str]]:
         """Zone number → its files by name; a file that cannot be read (a sensor that is asleep) is left out."""
         zones = {}
-        for folder in (self.sysfs / "class/thermal").glob("thermal_zone[0-9]*"):
+        for name, folder in matching(self.sysfs / "class/thermal", ZONES).items():
             paths = matching(folder, ZONE_FILES)
             paths["acpi_path"] = folder / "device/path"
-            zones[int(folder.name.removeprefix("thermal_zone"))] = readable(paths)
+            zones[int(name.removeprefix("thermal_zone"))] = readable(paths)
         return dict(sorted(zones.items()))
 
     def power(self) -> dict[str, str]:
         """The files of the hwmon device `spbm`, its status beside them or on the ACPI device; {} without the driver."""
-        for folder in sorted((self.sysfs / "class/hwmon").glob("hwmon[0-9]*")):
+        for folder in matching(self.sysfs / "class/hwmon", SENSORS).values():
             if read(folder / "name").strip() == "spbm":
                 return readable(matching(self.sysfs / SPBM_DEVICE, POWER_FILES) | matching(folder, POWER_FILES))
         return {}
@@ -126,9 +128,13 @@ def pci_identity(folder: Path) -> tuple[str, str]:
     return read(folder / "vendor").strip(), read(folder / "device").strip()
 
 
-def matching(folder: Path, patterns: Iterable[str]) -> dict[str, Path]:
-    """The folder's files of these names, by name."""
-    return {path.name: path for pattern in patterns for path in folder.glob(pattern)}
+def matching(folder: Path, pattern: re.Pattern[str]) -> dict[str, Path]:
+    """What the folder has of such names, by name in order; {} without the folder. A tenth of what Path.glob takes."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  the same
+    except OSError:
+        return {}
+    return {name: folder / name for name in sorted(names) if pattern.fullmatch(name)}
 
 
 def readable(paths: dict[str, Path]) -> dict[str, str]:
