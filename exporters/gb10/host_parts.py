@@ -77,14 +77,14 @@ def host_parts(host: Host, privileged: Path) -> dict[str, Part]:
     return {
         "memory": Part(lambda: memory.families(memory_reading(host.memory(), host.page_bytes))),
         "clock": Part(of_clock),
-        "thermal": Part(lambda: thermal.families(zone(*item) for item in host.thermal_zones().items()), every_s=2),
-        "power": Part(lambda: power.families(power_reading(host.power())), every_s=2),
+        "thermal": Part(lambda: thermal.families(zone(*item) for item in host.thermal_zones().items()), every_s=5),
+        "power": Part(lambda: power.families(power_reading(host.power())), every_s=5),
         "connectx": Part(
-            lambda: connectx.families(connectx_reading(host.connectx(), is_gb10=host.has_gb10())), every_s=5
+            lambda: connectx.families(connectx_reading(host.connectx(), is_gb10=host.has_gb10())), every_s=15
         ),
         "storage": Part(of_storage, every_s=30),
         "filesystem": Part(lambda: filesystem.families(host.space(mountpoints(host.mounts()))), every_s=15),
-        "kernel_log": Part(of_kernel_log, every_s=5),
+        "kernel_log": Part(of_kernel_log, every_s=10),
         "boot": Part(of_boot, every_s=30),
         "firmware": Part(of_firmware, every_s=60),
         "machine": Part(of_machine, every_s=60),
