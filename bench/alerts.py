@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -56,7 +57,7 @@ class Outcome:
     @property
     def unexpected(self) -> set[str]:
         """Seen and not expected."""
-        return self.seen.keys() - self.case.expected
+        return self.seen.keys() - self.case.expected - self.case.late
 
 
 def watch(fleet: Fleet, cases: list[Case], healthy_s: float, minutes: float) -> list[Outcome]:
@@ -102,7 +103,7 @@ def markdown(outcomes: list[Outcome], minutes: float) -> str:
     for outcome in outcomes:
         for alert in sorted(outcome.case.expected | outcome.seen.keys()) or ["none"]:
             seen = outcome.seen.get(alert)
-            expected = alert in outcome.case.expected or alert == "none"
+            expected = alert in outcome.case.expected | outcome.case.late or alert == "none"
             observed = seen is not None or alert == "none"
             times = [f"{seen.fired_s:.0f}", f"{seen.cleared_s:.0f}" if seen.cleared_s else "-"] if seen else ["-", "-"]
             words = ["yes" if expected else "**no**", "yes" if observed else "**no**", *times]
@@ -121,6 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     flags.add_argument("--markdown", type=Path, help="write the table there")
     flags.add_argument("--only", nargs="+", choices=[case.name for case in CASES], help="these cases alone")
     flag = flags.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else Python leaves without ending what it started
     cases = [case for case in CASES if not flag.only or case.name in flag.only]
     with tempfile.TemporaryDirectory(prefix="alerts-") as folder:
         fleet = Fleet(cases, Path(folder))
