@@ -2,12 +2,14 @@
 #
 #   make up [SPARKS=4]      a fleet on this machine, provisioned; `make down` removes it
 #   eval "$(make -s env)"   makes `pulumi` and `spark` work on it in your shell
-#   make test | drills | bench | lint
+#   make test | drills | lint
+#   make bench [BENCH=exporter]
 
 NAME ?= lab
 SPARKS ?=
 VARIANT ?= classic
 PYTEST_ARGS ?=
+BENCH ?= converge exporter hostile alerts
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sparkfleet
 PYTHON := .venv/bin/python
@@ -45,8 +47,8 @@ test: ready-to-test
 drills: ready-to-test
 	@$(PYTHON) -m pytest -m drill $(PYTEST_ARGS)
 
-bench: ready
-	@$(PYTHON) bench/converge.py
+bench: ready-to-test
+	@missed=0; for name in $(BENCH); do $(PYTHON) bench/$$name.py || missed=1; done; exit $$missed
 
 lint: ready
 	@ruff check
