@@ -13,7 +13,7 @@ from exporters.gb10.exposition import exposition
 from exporters.gb10.host_parts import host_parts
 from exporters.gb10.parts import Asked, Outcome, Part, Polled
 from exporters.gb10.readings.processes import pids
-from exporters.gb10.sources.processes import process_texts
+from exporters.gb10.sources.processes import Owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,11 +30,12 @@ def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Pa
 
     What could block (sensors behind ACPI, devices' files, statvfs) has an interval of its own in seconds: it is polled.
     """
+    owners = Owners(host.procfs)
     return {
         "nvml": Part(lambda: nvml.families(snapshot.status())),
         "gpu": Part(lambda: gpu.families(snapshot.status())),
         "processes": Part(
-            lambda: processes.families(sample := snapshot.status().sample, process_texts(host.procfs, pids(sample)))
+            lambda: processes.families(sample := snapshot.status().sample, owners.texts(pids(sample)))
         ),
         **host_parts(host, privileged),
     }

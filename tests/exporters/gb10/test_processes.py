@@ -13,7 +13,7 @@ from exporters.gb10.collectors import processes as collector
 from exporters.gb10.exposition import exposition
 from exporters.gb10.readings import processes
 from exporters.gb10.readings.nvml import Gpu, Processes, Sample
-from exporters.gb10.sources.processes import process_texts
+from exporters.gb10.sources.processes import KEPT_S, Owners
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,4 +107,21 @@ def test_files_are_read_as_far_as_they_are_there(tmp_path: Path) -> None:
     """A process that is gone has no texts, and bytes that are not UTF-8 do no harm."""
     (tmp_path / "7").mkdir()
     (tmp_path / "7/comm").write_bytes(b"\xff\n\n")
-    assert process_texts(tmp_path, [7, 8]) == {7: {"comm": "\ufffd\n\n"}, 8: {}}
+    assert Owners(tmp_path).texts([7, 8]) == {7: {"comm": "\ufffd\n\n"}, 8: {}}
+
+
+def test_a_new_name_is_seen_after_a_while(tmp_path: Path) -> None:
+    """A program's name is read again when its time is over, or at once when nobody asked for it in between."""
+    now = 0.0
+    owners = Owners(tmp_path, lambda: now)
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/comm").write_text("python")
+    assert owners.texts([7])[7]["comm"] == "python"
+    (tmp_path / "7/comm").write_text("VLLM")
+    now = KEPT_S - 1
+    assert owners.texts([7])[7]["comm"] == "python"
+    now = KEPT_S
+    assert owners.texts([7])[7]["comm"] == "VLLM"
+    (tmp_path / "7/comm").write_text("other")
+    owners.texts([])
+    assert owners.texts([7])[7]["comm"] == "other"
