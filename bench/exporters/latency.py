@@ -1,4 +1,4 @@
-"""Running contenders → how long scrapes take, and what a second of being scraped costs."""
+"""Running contenders → how long scrapes take, and what being scraped costs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one scrape a second."""
+    """Of being scraped at one pace, one NVML sample a second."""
 
     cpu_percent: float  # of one core
     rss_mib: float
@@ -58,14 +58,14 @@ def latency(seconds: Sequence[float], series: int) -> Latency:
     return Latency(len(seconds), 1e3 * cuts[49], 1e3 * cuts[98], 1e3 * max(seconds), series)
 
 
-def costs(contenders: Sequence[Contender], seconds: int) -> dict[str, Cost]:
-    """Scrape everybody once a second; processor time of each process tree over that time, memory at its end."""
+def costs(contenders: Sequence[Contender], seconds: int, every_s: int = 1) -> dict[str, Cost]:
+    """Scrape everybody each `every_s`; processor time of each process tree over that time, memory at its end."""
     before = {one.name: tree.use(one.process.pid).cpu_s for one in contenders}
     begin = time.monotonic()
-    for second in range(seconds):
+    for second in range(0, seconds, every_s):
         for one in contenders:
             one.scrape()
-        time.sleep(max(0.0, begin + second + 1 - time.monotonic()))
+        time.sleep(max(0.0, begin + second + every_s - time.monotonic()))
     wall = time.monotonic() - begin
     found = {}
     for one in contenders:
