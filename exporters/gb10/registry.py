@@ -34,9 +34,7 @@ def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Pa
     return {
         "nvml": Part(lambda: nvml.families(snapshot.status())),
         "gpu": Part(lambda: gpu.families(snapshot.status())),
-        "processes": Part(
-            lambda: processes.families(sample := snapshot.status().sample, owners.texts(pids(sample)))
-        ),
+        "processes": Part(lambda: processes.families(sample := snapshot.status().sample, owners.texts(pids(sample)))),
         **host_parts(host, privileged),
     }
 
