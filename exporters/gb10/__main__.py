@@ -26,6 +26,7 @@ from exporters.gb10 import flight, systemd
 from exporters.gb10.collectors import exporter
 from exporters.gb10.flags import enabled, parser
 from exporters.gb10.pages import Pages
+from exporters.gb10.parts import Part, Polled
 from exporters.gb10.recorder import Recorder
 from exporters.gb10.registry import Registry, collectors
 from exporters.gb10.server import Server, listen
@@ -44,6 +45,8 @@ log = logging.getLogger("gb10-exporter")
 
 OF_NVML = ("nvml", "gpu", "processes")  # without all of these collectors no sampler runs
 FIRST_POLLS_S = 1.0
+PROCESS_S = 10.0  # its own processor time and memory say nothing new each second
+KEPT_SHARE = 0.9  # of NVML's interval: what is read once in it serves the flight recorder and every scrape
 STOP_S = 1.0
 SWITCH_S = 0.0005  # Python's 5 ms are what a scrape would wait for each poll of a sensor that happens to run
 
@@ -61,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     snapshot = Snapshot(valid_s=overdue_s, clock_cap_hertz=flags.clock_cap)
     watcher = Watcher(snapshot, SamplerProgram(flags.interval).start, overdue_s)
     parts = collectors(Host(flags.procfs, flags.sysfs, flags.rootfs), snapshot, flags.privileged)
-    registry = Registry({name: part for name, part in parts.items() if enabled(flags, name)})
+    chosen = {name: part for name, part in parts.items() if enabled(flags, name)}
+    registry = Registry(chosen, kept_s=KEPT_SHARE * flags.interval)
     sampled = watcher if any(enabled(flags, name) for name in OF_NVML) else None
     try:
         if flags.once:
@@ -93,7 +97,9 @@ def serve(flags: argparse.Namespace, registry: Registry, watcher: Watcher | None
     server = Server(pages.answer, lambda: web.config().tls)
     registry.add_own(exporter.build_families)
     registry.add_own(lambda: exporter.web_families(server.counts))
-    registry.add_own(ProcessCollector(registry=None).collect)
+    process = Polled("process", Part(ProcessCollector(registry=None).collect, PROCESS_S))
+    process.start()
+    registry.add_own(process.families)
     recorder = flight_recorder(flags, registry) if flags.ring else None
     registry.start(FIRST_POLLS_S)
     if watcher:

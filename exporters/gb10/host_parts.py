@@ -75,7 +75,7 @@ def host_parts(host: Host, privileged: Path) -> dict[str, Part]:
         return clock.families(seconds, synchronized=synchronized)
 
     return {
-        "memory": Part(lambda: memory.families(memory_reading(host.memory(), host.page_bytes))),
+        "memory": Part(lambda: memory.families(memory_reading(host.memory(), host.page_bytes)), same=lambda: None),
         "clock": Part(of_clock),
         "thermal": Part(lambda: thermal.families(zone(*item) for item in host.thermal_zones().items()), every_s=5),
         "power": Part(lambda: power.families(power_reading(host.power())), every_s=5),

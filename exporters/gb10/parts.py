@@ -28,10 +28,14 @@ LEAST_KEPT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One collector: how to ask it, and how often. With `every_s` 0 each scrape asks it, so it must never block."""
+    """One collector: how to ask it, and how often. With `every_s` 0 each scrape asks it, so it must never block.
+
+    `same`: scrape and flight recorder get one answer within an interval of NVML, for as long as this gives the same.
+    """
 
     families: Callable[[], Iterable[Metric]]
     every_s: float = 0
+    same: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +58,31 @@ class Outcome:
 
 
 class Asked:
-    """A part that every scrape asks."""
+    """A part that every scrape asks; one with `same` again when that has changed, or its outcome is `kept_s` old."""
 
-    def __init__(self, name: str, part: Part) -> None:
+    def __init__(self, name: str, part: Part, kept_s: float = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self._families = name, part.families
+        self._same, self._kept_s, self._clock = part.same, kept_s, clock
+        self._latest: tuple[Outcome, float, object] | None = None  # and when it was asked, and of what
         self._last_success: float | None = None
         self._failing = False
+        self._lock = threading.Lock()  # the scrape and the flight recorder ask
 
     def outcome(self) -> Outcome:
-        """Ask now; whatever the collector raises is logged, when it is new, and makes a failed outcome."""
+        """What it says now, or said a moment ago; what it raises is logged, when new, and makes a failed outcome."""
+        with self._lock:
+            if self._same is None:
+                return self._ask()
+            now, of = self._clock(), self._same()  # before it is asked: what changes meanwhile is asked for again
+            if self._latest is None or now - self._latest[1] >= self._kept_s or of != self._latest[2]:
+                self._latest = (self._ask(), now, of)
+            return self._latest[0]
+
+    def families(self) -> tuple[Metric, ...]:
+        """The same, for another reader than the scrape."""
+        return self.outcome().families
+
+    def _ask(self) -> Outcome:
         started = time.perf_counter()
         found: list[Metric] = []
         text, failed = "", False
@@ -80,17 +100,6 @@ class Asked:
         if found and not failed:
             self._last_success = time.time()
         return Outcome(tuple(found), text, time.perf_counter() - started, self._last_success, failed=failed)
-
-    def families(self) -> tuple[Metric, ...]:
-        """What it says now, for another reader than the scrape; nothing when it fails, which the scrape tells."""
-        found: list[Metric] = []
-        try:
-            found.extend(self._families())
-        except UnreadableError:
-            pass
-        except Exception:  # noqa: BLE001
-            return ()
-        return tuple(found)
 
     def _complain(self, error: Exception) -> None:
         if not self._failing:

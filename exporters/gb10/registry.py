@@ -33,8 +33,11 @@ def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Pa
     owners = Owners(host.procfs)
     return {
         "nvml": Part(lambda: nvml.families(snapshot.status())),
-        "gpu": Part(lambda: gpu.families(snapshot.status())),
-        "processes": Part(lambda: processes.families(sample := snapshot.status().sample, owners.texts(pids(sample)))),
+        "gpu": Part(lambda: gpu.families(snapshot.status()), same=snapshot.moment),
+        "processes": Part(
+            lambda: processes.families(sample := snapshot.status().sample, owners.texts(pids(sample))),
+            same=snapshot.moment,
+        ),
         **host_parts(host, privileged),
     }
 
@@ -42,10 +45,11 @@ def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Pa
 class Registry:
     """What a scrape asks: the parts, then how each of them fared, then the exporter's own metrics."""
 
-    def __init__(self, parts: Mapping[str, Part]) -> None:
+    def __init__(self, parts: Mapping[str, Part], kept_s: float = 0) -> None:
+        """`kept_s`: how long parts with `same` may give one answer."""
         self._parts = [
-            Polled(name, part) if part.every_s else Asked(name, part) for name, part in parts.items()
-        ]  # fmt: skip
+            Polled(name, part) if part.every_s else Asked(name, part, kept_s) for name, part in parts.items()
+        ]
         self._own: list[Callable[[], Iterable[Metric]]] = []
 
     @property

@@ -103,3 +103,9 @@ class Snapshot:
             sample=status.sample if is_fresh else None,
             low_power=status.low_power if is_fresh else {},
         )
+
+    def moment(self) -> tuple[int, int, bool]:
+        """Changes whenever another sample may be told, or none any more."""
+        with self._lock:
+            status, age = self._status, self._clock() - self._at
+        return status.samples, status.restarts, status.sample is not None and age <= self._valid_s

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.core import GaugeMetricFamily
 
-from exporters.gb10.parts import Part, Polled
+from exporters.gb10.parts import Asked, Part, Polled
 from exporters.gb10.registry import Registry
 
 if TYPE_CHECKING:
@@ -111,3 +111,23 @@ def test_a_hanging_poll_delays_neither_the_start_nor_a_scrape() -> None:
     assert not [line for line in lines if line.startswith("s ")]
     registry.stop()
     stubborn.freed.set()
+
+
+def test_one_answer_serves_all_who_ask_of_the_same() -> None:
+    """A part with `same` is asked again when that changes or its answer grows old, and not before."""
+    asked: list[int] = []
+    now, of = 0.0, "a"
+
+    def families() -> Iterator[Metric]:
+        asked.append(1)
+        return good()
+
+    part = Asked("shared", Part(families, same=lambda: of), kept_s=0.9, clock=lambda: now)
+    assert part.outcome().families == part.families()
+    assert len(asked) == 1
+    of = "b"
+    part.outcome()
+    assert len(asked) == 2
+    now = 0.9
+    part.outcome()
+    assert len(asked) == 3
