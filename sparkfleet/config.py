@@ -85,7 +85,22 @@ def anchored(fleet: Fleet, project: Path) -> Fleet:
         "key": grafana.key and (project / grafana.key).absolute(),
     }
     monitoring = fleet.monitoring.model_copy(update={"grafana": grafana.model_copy(update=anchors)})
-    return fleet.model_copy(update={"controller": controller, "cloud": cloud, "monitoring": monitoring})
+    console = fleet.access.console
+    if console:
+        console = console.model_copy(update={"password_hash": _anchored(console.password_hash, project)})
+    tailnet = {
+        "auth_key": _anchored(fleet.tailnet.auth_key, project),
+        "key": fleet.tailnet.key and (project / fleet.tailnet.key).absolute(),
+    }
+    return fleet.model_copy(
+        update={
+            "controller": controller,
+            "cloud": cloud,
+            "monitoring": monitoring,
+            "access": fleet.access.model_copy(update={"console": console}),
+            "tailnet": fleet.tailnet.model_copy(update=tailnet),
+        }
+    )
 
 
 def _anchored(reference: str | None, project: Path) -> str | None:

@@ -14,12 +14,15 @@ from sparkfleet.model import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# https://tailscale.com/kb/1015/100.x-addresses and /kb/1033/ip-and-dns-addresses
+TAILNET_NETWORKS = (ipaddress.ip_network("100.64.0.0/10"), ipaddress.ip_network("fd7a:115c:a1e0::/48"))
+
 
 def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
     single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw)]
-    return [*single, *_addresses(hosts), *_grafana(raw, hosts)]
+    return [*single, *_addresses(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
 
 
 def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
@@ -101,6 +104,35 @@ def _grafana(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
         if Role.MONITOR not in _roles(hosts[name]):
             faults.append(f"hosts.{name}.roles: grafana needs monitor beside it, Prometheus listens on loopback")
     return faults
+
+
+def _tailnet(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
+    """Who joins has a key to join with; who is reached over the tailnet alone has joined and says where it is."""
+    access, tailnet = _map(raw.get("access")), _map(raw.get("tailnet"))
+    joined = [name for name, host in hosts.items() if Role.TAILNET in _roles(host)]
+    faults = []
+    if joined and not tailnet.get("auth_key"):
+        faults.append(f"tailnet.auth_key: missing; hosts with the role tailnet join with it ({', '.join(joined)})")
+    if access.get("tailnet_only") is not True:
+        return [*faults, "access.open: has no effect without tailnet_only"] if access.get("open") else faults
+    for name, host in hosts.items():
+        if name not in joined:
+            faults.append(f"hosts.{name}.roles: tailnet is missing; access.tailnet_only leaves no other way in")
+        first = next(iter(_list(_map(host).get("addresses"))), "")
+        if _version(first) and not in_tailnet(first):
+            faults.append(
+                f"hosts.{name}.addresses: the first one must be the host's address in the tailnet; `spark plan {name}` "
+                "shows it once the host has joined"
+            )
+    return faults
+
+
+def in_tailnet(address: str) -> bool:
+    """Whether an IP address is one that Tailscale gives out (100.64.0.0/10, fd7a:115c:a1e0::/48); a name is none."""
+    if _version(address) is None:
+        return False
+    found = ipaddress.ip_address(address)
+    return any(found in network for network in TAILNET_NETWORKS if network.version == found.version)
 
 
 def _roles(host: Any) -> list[str]:

@@ -8,7 +8,10 @@ SparkfleetError            1   a fault of ours, or one without a name of its own
 ├── ApplyError             5   a host could not be brought to the described state
 ├── VerifyError            6   a check of the compliance pack failed
 ├── AdoptError             7   a machine cannot be adopted as it is
-└── StoreError             9   the object store or its identities refused
+├── StoreError             9   the object store or its identities refused
+├── LockedError           10   another run holds the host
+├── LockdownError         11   the new way in could not be proven; the host has put its old state back
+└── RotationError         12   a key could not be replaced with proof; at least one way in is left
 """
 
 from __future__ import annotations
@@ -80,3 +83,21 @@ class StoreError(SparkfleetError):
     """The object store or its identity service refused a request."""
 
     exit_code = 9
+
+
+class LockedError(SparkfleetError):
+    """Another run holds the host; the message says whose, and since when."""
+
+    exit_code = 10
+
+
+class LockdownError(SparkfleetError):
+    """The new way in could not be proven by a new connection; the old state is back, or comes back by itself."""
+
+    exit_code = 11
+
+
+class RotationError(SparkfleetError):
+    """A key or credential could not be replaced with proof; the message says which one is valid now."""
+
+    exit_code = 12

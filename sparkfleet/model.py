@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from sparkfleet.access import Access, Tailnet
 from sparkfleet.forms import (
     Address,
     AwsRegion,
@@ -21,7 +22,6 @@ from sparkfleet.forms import (
     HostName,
     HostPath,
     PackageName,
-    PublicKey,
     SecretReference,
     SysctlKey,
     SysctlValue,
@@ -36,6 +36,7 @@ class Role(StrEnum):
     """What a host is for. The same word names the Ansible role, its tag, its templates and its test folder."""
 
     BASE = "base"
+    TAILNET = "tailnet"  # before access, which closes every other way in
     ACCESS = "access"
     EXPORTER = "exporter"
     MONITOR = "monitor"
@@ -87,23 +88,6 @@ class Host(Described):
         """Every role of the host, in the order in which they are applied."""
         wanted = {*ALWAYS, *self.roles}
         return tuple(r for r in Role if r in wanted)
-
-
-class User(Described):
-    """A person who logs in: the authorized keys are an exact set."""
-
-    authorized_keys: list[PublicKey] = Field(default_factory=list)
-    sudo: bool = Field(default=False, description="member of the group sudo")
-
-
-class Access(Described):
-    """Who may log in, and how sshd is set."""
-
-    users: dict[UserName, User] = Field(default_factory=dict)
-    max_auth_tries: int = Field(default=4, ge=2, le=10)
-    tcp_forwarding: Literal["no", "local", "yes"] = Field(
-        default="local", description="local: the DGX Dashboard and JupyterLab are reached through ssh -L"
-    )
 
 
 class Base(Described):
@@ -165,6 +149,7 @@ class Fleet(Described):
     hosts: dict[HostName, Host] = Field(min_length=1)
     base: Base = Base()
     access: Access = Access()
+    tailnet: Tailnet = Tailnet()
     exporter: Exporter = Exporter()
     monitor: Monitor = Monitor()
     monitoring: Monitoring = Monitoring()

@@ -71,6 +71,11 @@ def base(fleet: Fleet, name: str) -> Parts:
     )
 
 
+def tailnet(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001  (every role has the same signature)
+    """The tailnet that the host joins."""
+    return Parts()
+
+
 def access(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001  (every role has the same signature)
     """Who logs in and how: sshd, exact authorized keys, sudo, the firewall table."""
     return Parts(
@@ -129,6 +134,7 @@ def grafana(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
 
 PARTS = {
     Role.BASE: base,
+    Role.TAILNET: tailnet,
     Role.ACCESS: access,
     Role.EXPORTER: exporter,
     Role.MONITOR: monitor,
