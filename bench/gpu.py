@@ -4,7 +4,7 @@
 
 Measured on the machine that runs it; nothing is simulated. Standard library alone. Ends with 1 when a reading lies
 farther from nvidia-smi's than the two can differ by the time between them, or when a goal is missed.
-The exporter as one file: python -m sparkfleet.host.bundle exporters.gb10 > gb10-exporter.pyz
+The exporter as one file lies on every provisioned host, a stand-in too: /usr/local/lib/sparkfleet/gb10-exporter.pyz
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ FAULTS = (
         },
     ),
     Fault(
-        "memory-wedge", 45,
+        "memory-wedge", 95,  # blocked from 75 s on
         {
             OURS: (r"memory_available_bytes", r"nvml_stuck_seconds", r"nvml_up"),
             NVITOP: (r"^gpu_memory_used", r"^gpu_memory_percent"),
@@ -64,7 +64,7 @@ FAULTS = (
         },
     ),
     Fault(
-        "gpu-lost", 10,
+        "gpu-lost", 25,  # lost after 10 s
         {OURS: (r"gpu_up\{", r"nvml_up"), NVITOP: (r"^gpu_temperature", r"^gpu_utilization"), NODE: ()},
     ),
     Fault(
