@@ -18,7 +18,8 @@ import yaml
 from jinja2 import Environment, meta  # noqa: TID251  (templates are read for their names here, not rendered)
 
 from sparkfleet.host import sources
-from sparkfleet.host.connection import Target, ssh_options
+from sparkfleet.host.connection import Target
+from sparkfleet.host.openssh import ssh_options
 from sparkfleet.host.desired import FRONT, Desired, desired
 from sparkfleet.host.roles import exporters, monitors
 

@@ -1,19 +1,22 @@
 """A host's addresses and pinned key → one SSH session; the only module that speaks SSH.
 
 Host keys are pinned under the host's name, not its address: the same key is expected over the tailnet and the LAN.
+Everything a host says has a most of bytes and an end in time (`wire`), whatever it does instead of speaking SSH.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from sparkfleet.errors import UnreachableError
+from sparkfleet.host.wire import Dialogue, Proof, dial
+from sparkfleet.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import fabric
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 CONNECT_FAILED = 2  # RFC 4254, 5.1: SSH_OPEN_CONNECT_FAILED
+MOST_BYTES = 8 << 20  # what a command may say on stdout and stderr together
+IN_THE_MIDDLE = " in the middle of a command"
+IDLE_BYTES = 64 << 10  # between commands: keep-alives
 
 
 @dataclass(frozen=True)
@@ -67,52 +73,36 @@ class LoginRefusedError(UnreachableError):
     """The host answered as itself, but does not accept this key or password."""
 
 
-def dial(target: Target) -> tuple[str, socket.socket]:
-    """The first address that accepts a TCP connection, in order; raises UnreachableError naming every attempt."""
-    attempts = []
-    for address in target.addresses:
-        try:
-            return address, socket.create_connection((address, target.port), target.connect_timeout_s)
-        except OSError as error:
-            attempts.append(f"{address} port {target.port}: {error.strerror or error}")
-    raise UnreachableError(
-        f"{target.name} cannot be reached ({'; '.join(attempts)}).",
-        usually="the machine is off, its address changed, or a firewall drops the controller.",
-        next_step=f"switch it on or correct hosts.{target.name}.addresses, then run the same command again; "
-        "hosts that were reached are not affected.",
-    )
-
-
 class Session:
     """One authenticated connection; `run` gives a command its whole stdin at once. Use as a context manager."""
 
     def __init__(self, target: Target, *, password: str | None = None) -> None:
         """Log in with the automation key, or with a password (adoption only). The host key must be pinned."""
         self.target = target
-        self.address, sock = dial(target)
+        self.address, self._wire = dial(target)
         try:
-            self._connection = self._login(sock, password)
+            self._connection = self._login(password)
         except BaseException:
-            sock.close()
+            self._wire.close()
             raise
+        self._wire.allow(IDLE_BYTES)
 
-    def _login(self, sock: socket.socket, password: str | None) -> fabric.Connection:
+    def _login(self, password: str | None) -> fabric.Connection:
         import fabric
         import paramiko
 
-        target = self.target
-        kwargs: dict[str, Any] = {"sock": sock, "look_for_keys": False, "allow_agent": False}
-        if password is None:
-            kwargs["key_filename"] = str(target.private_key)
-        else:
-            kwargs["password"] = password
+        target, proof = self.target, Proof(self.target.user, password)
         connection = fabric.Connection(
             target.name,  # with `sock` given this is only the name under which the host key is looked up
             user=target.user,
             port=22,  # the same: pinned names carry no port
             config=fabric.Config(overrides={"load_ssh_configs": False}),
             connect_timeout=target.connect_timeout_s,
-            connect_kwargs={**kwargs, "banner_timeout": target.connect_timeout_s},
+            connect_kwargs={
+                "sock": self._wire,
+                "auth_strategy": proof,
+                "banner_timeout": target.connect_timeout_s,
+            },
         )
         client = connection.client
         client.set_missing_host_key_policy(paramiko.RejectPolicy())  # fabric's default accepts any key
@@ -125,7 +115,9 @@ class Session:
                 next_step=f"run `spark adopt {target.name}`.",
             )
         try:
-            connection.open()
+            proof.key = None if password else paramiko.PKey.from_path(target.private_key)
+            if connection.open():
+                raise paramiko.AuthenticationException  # noqa: TRY301  (told below, like every refusal)
         except paramiko.BadHostKeyException as error:
             found = fingerprint(error.key)
             raise UnreachableError(
@@ -142,72 +134,108 @@ class Session:
                 else "the host was reset, or the automation key changed on one side only.",
                 next_step=f"run `spark adopt {target.name}` again.",
             ) from error
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        except (paramiko.SSHException, OSError, EOFError, ValueError, TypeError) as error:
+            why = self._wire.cut or printable(str(error)) or "it hung up"
             raise UnreachableError(
-                f"{target.name} at {self.address} accepted the connection, but SSH did not come up: {error}.",
+                f"{target.name} at {self.address} accepted the connection, but SSH did not come up: {why}.",
                 usually="sshd is starting, overloaded, or throttles after failed logins.",
                 next_step="wait a minute and run the same command again.",
             ) from error
         return connection
 
-    def run(self, command: str, *, stdin: str = "", timeout_s: float = 60.0) -> Result:
-        """Run one command and wait for its end; raises UnreachableError when the host falls silent."""
-        import paramiko
+    def run(self, command: str, *, stdin: str = "", timeout_s: float = 60.0, most_bytes: int = MOST_BYTES) -> Result:
+        """Run one command and wait for its end; the code is -1 when a signal ended it.
 
-        try:
-            channel = self._connection.transport.open_session(timeout=timeout_s)
-            channel.settimeout(timeout_s)
-            channel.exec_command(command)
+        `timeout_s` is the time for all of it, `most_bytes` what it may say. Raises UnreachableError when the host falls
+        silent, is not done in time or says more.
+        """
+        # What is said comes in packets, each with words of its own: twice as much may pass the wire.
+        most_wire_bytes = 2 * most_bytes + IDLE_BYTES
+        with self._bounded(most_wire_bytes, timeout_s, IN_THE_MIDDLE):
+            # The window is wider than the bound: a flood of stderr passes it while we read stdout.
+            channel = self._open(command, timeout_s, window_size=most_wire_bytes)
             channel.sendall(stdin.encode())
             channel.shutdown_write()
-            stdout = channel.makefile("rb").read()
-            stderr = channel.makefile_stderr("rb").read()
-            return Result(channel.recv_exit_status(), stdout.decode(), stderr.decode(errors="replace"))
+            stdout, stderr = channel.makefile("rb").read(), channel.makefile_stderr("rb").read()
+            code = channel.recv_exit_status()
+            if code < 0 and self._wire.ended:  # a broken connection, which reads like the end of an answer
+                raise EOFError
+            if len(stdout) + len(stderr) > most_bytes:
+                self._wire.cut = "it said too much"
+                raise EOFError
+        return Result(code, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+    def start(self, command: str, *, stdin: str = "", timeout_s: float = 60.0) -> Dialogue:
+        """Run a command that goes on, and stay in a conversation with it; raises UnreachableError."""
+        with self._bounded(MOST_BYTES, timeout_s, IN_THE_MIDDLE):
+            channel = self._open(command, timeout_s)
+            channel.settimeout(timeout_s)
+            channel.sendall(stdin.encode())
+        self._wire.allow(MOST_BYTES)
+        return Dialogue(channel)
+
+    def _open(self, command: str, timeout_s: float, window_size: int | None = None) -> paramiko.Channel:
+        channel: paramiko.Channel = self._connection.transport.open_session(window_size, timeout=timeout_s)
+        channel.exec_command(command)
+        return channel
+
+    @contextlib.contextmanager
+    def _bounded(self, most_bytes: int, timeout_s: float, when: str = "") -> Iterator[None]:
+        """The bounds of one exchange; whatever SSH raises in it becomes UnreachableError."""
+        import paramiko
+
+        self._wire.allow(most_bytes, timeout_s)
+        try:
+            yield
         except (paramiko.SSHException, OSError, EOFError) as error:  # socket.timeout is an OSError
+            why = self._wire.cut or printable(str(error)) or "it hung up"
             raise UnreachableError(
-                f"{self.target.name} stopped answering in the middle of a command ({error or 'time ran out'}).",
+                f"{self.target.name} stopped answering{when} ({why}).",
                 usually="the network broke, the machine rebooted, or it is out of memory.",
                 next_step="look at the machine; then run the same command again.",
             ) from error
+        self._wire.allow(IDLE_BYTES)
 
-    def channel(self, port: int, *, timeout_s: float = 10.0) -> paramiko.Channel:
+    def channel(self, port: int, *, timeout_s: float = 10.0, most_bytes: int = MOST_BYTES) -> paramiko.Channel:
         """A socket to a port of the host's own loopback, as `ssh -L` makes one; no command runs on the host.
 
+        `most_bytes` may come through it and everything else until the next call; the time is the caller's to bound.
         Raises UnreachableError when nothing listens there, sshd forwards nothing, or the host falls silent.
         """
         import paramiko
 
+        here, there, transport = ("127.0.0.1", 0), ("127.0.0.1", port), self._connection.transport
         try:
-            here, there, transport = ("127.0.0.1", 0), ("127.0.0.1", port), self._connection.transport
-            channel: paramiko.Channel = transport.open_channel("direct-tcpip", there, here, timeout=timeout_s)
-        except paramiko.ChannelException as error:
-            if error.code == CONNECT_FAILED:
-                raise UnreachableError(
-                    f"nothing listens on port {port} of {self.target.name}'s loopback.",
-                    usually="the service there was stopped or does not start.",
-                    next_step=f"look at the units that `spark plan {self.target.name}` names.",
-                ) from error
+            with self._bounded(IDLE_BYTES, timeout_s):
+                channel: paramiko.Channel = transport.open_channel("direct-tcpip", there, here, timeout=timeout_s)
+        except UnreachableError as error:
+            refused = error.__cause__
+            if not isinstance(refused, paramiko.ChannelException):
+                raise
+            absent = refused.code == CONNECT_FAILED
             raise UnreachableError(
-                f"{self.target.name} opens no channel to its port {port}: {error.text}.",
-                usually="sshd does not forward (access.tcp_forwarding: no).",
-                next_step='set access.tcp_forwarding to "local".',
+                f"nothing listens on port {port} of {self.target.name}'s loopback."
+                if absent
+                else f"{self.target.name} opens no channel to its port {port}: {printable(refused.text)}.",
+                usually="the service there was stopped or does not start."
+                if absent
+                else "sshd does not forward (access.tcp_forwarding: no).",
+                next_step=f"look at the units that `spark plan {self.target.name}` names."
+                if absent
+                else 'set access.tcp_forwarding to "local".',
             ) from error
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise UnreachableError(
-                f"{self.target.name} stopped answering ({error or 'time ran out'}).",
-                usually="the network broke, the machine rebooted, or it is out of memory.",
-                next_step="look at the machine; then run the same command again.",
-            ) from error
+        self._wire.allow(2 * most_bytes + IDLE_BYTES)
         channel.settimeout(timeout_s)
         return channel
 
     @property
     def alive(self) -> bool:
         """Whether nobody has ended the connection yet, as far as is known."""
-        return bool(self._connection.is_connected)
+        return bool(self._connection.is_connected) and not self._wire.ended
 
     def close(self) -> None:
         """End the connection; never raises."""
+        self._wire.allow(IDLE_BYTES, 1.0)  # to say so; a host that goes on talking is not listened to
         with contextlib.suppress(OSError, EOFError):
             self._connection.close()
 
@@ -225,9 +253,9 @@ def offered_key(target: Target, prefer: tuple[str, ...] = ("ssh-ed25519",)) -> t
     """
     import paramiko
 
-    _, sock = dial(target)
+    _, wire = dial(target)
     try:
-        transport = paramiko.Transport(sock)
+        transport: paramiko.Transport = paramiko.Transport(wire)  # type: ignore[arg-type]  # all that it needs of one
         try:
             known = transport.get_security_options()
             known.key_types = sorted(known.key_types, key=lambda kind: kind not in prefer)
@@ -237,12 +265,13 @@ def offered_key(target: Target, prefer: tuple[str, ...] = ("ssh-ed25519",)) -> t
             transport.close()
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise UnreachableError(
-            f"{target.name} accepts connections on port {target.port}, but does not speak SSH: {error}.",
+            f"{target.name} accepts connections on port {target.port}, but does not speak SSH: "
+            f"{wire.cut or printable(str(error)) or 'it hung up'}.",
             usually="another service listens there, or sshd is starting or throttles.",
             next_step=f"check hosts.{target.name}.port, wait a minute and run the same command again.",
         ) from error
     finally:
-        sock.close()
+        wire.close()
     return key.get_name(), key.get_base64()
 
 
@@ -252,38 +281,3 @@ def fingerprint(key: Any) -> str:
     import hashlib
 
     return "SHA256:" + base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-
-
-def ssh_options(target: Target) -> list[str]:
-    """The OpenSSH options that make ssh, Ansible and testinfra trust exactly what `Session` trusts."""
-    options = {
-        "UserKnownHostsFile": _ssh_word(target.known_hosts),
-        "GlobalKnownHostsFile": "/dev/null",
-        "HostKeyAlias": target.name,
-        "StrictHostKeyChecking": "yes",
-        "IdentityFile": _ssh_word(target.private_key),
-        "IdentitiesOnly": "yes",
-        "BatchMode": "yes",
-        "ConnectTimeout": int(target.connect_timeout_s),
-    }
-    return ["-F", "none", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
-
-
-def ssh_config(targets: list[Target]) -> str:
-    """An OpenSSH client configuration for people and for testinfra; the first address of each host stands in it."""
-    blocks = []
-    for target in targets:
-        blocks.append(
-            f"Host {target.name}\n"
-            f"  HostName {target.addresses[0]}\n  Port {target.port}\n  User {target.user}\n"
-            f"  IdentityFile {_ssh_word(target.private_key)}\n  IdentitiesOnly yes\n"
-            f"  HostKeyAlias {target.name}\n  UserKnownHostsFile {_ssh_word(target.known_hosts)}\n"
-            f"  StrictHostKeyChecking yes\n  ConnectTimeout {int(target.connect_timeout_s)}\n"
-        )
-    return "\n".join(blocks)
-
-
-def _ssh_word(path: Path) -> str:
-    """A path as OpenSSH's settings take it: it splits what is not quoted at spaces."""
-    text = str(path.absolute())
-    return f'"{text}"' if " " in text else text

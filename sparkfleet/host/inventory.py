@@ -11,7 +11,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet import secrets
-from sparkfleet.host.connection import Target, ssh_options
+from sparkfleet.host.connection import Target
+from sparkfleet.host.openssh import ssh_options
 from sparkfleet.host.plan import roles_of
 from sparkfleet.model import Role
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sparkfleet.errors import SparkfleetError, UnreachableError, VerifyError
 from sparkfleet.host.apply import ENVIRONMENT
-from sparkfleet.host.connection import Session, Target, ssh_config
+from sparkfleet.host.connection import Session, Target
+from sparkfleet.host.openssh import ssh_config
 from sparkfleet.host.roles import PARTS, exporters, monitors
 from sparkfleet.host.sources import PROJECT, rule_files
 from sparkfleet.model import Role

@@ -17,8 +17,9 @@ import paramiko
 import pytest
 
 from sparkfleet.errors import UnreachableError
-from sparkfleet.host import connection
-from sparkfleet.host.connection import LoginRefusedError, Session, Target, dial, fingerprint, offered_key, ssh_config
+from sparkfleet.host.connection import LoginRefusedError, Session, Target, fingerprint, offered_key
+from sparkfleet.host.openssh import ssh_config, ssh_options
+from sparkfleet.host.wire import dial
 from tests.sparkfleet.ssh_server import SECOND_S, Server, described
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def test_openssh_trusts_what_a_session_trusts(way: str, target: Target, tmp_path
     folder = tmp_path / "my fleet"
     here = dataclasses.replace(target, private_key=folder / "automation", known_hosts=folder / "known_hosts")
     (tmp_path / "config").write_text(ssh_config([here]))
-    options = connection.ssh_options(here) if way == "options" else ["-F", str(tmp_path / "config")]
+    options = ssh_options(here) if way == "options" else ["-F", str(tmp_path / "config")]
 
     shown = subprocess.run(["ssh", "-G", *options, "spark-01"], capture_output=True, text=True, check=True).stdout
     read: dict[str, Any] = dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
