@@ -38,6 +38,7 @@ IDLE = {
     "people": ("sparkfleet_users", "sparkfleet_users_gone"),
     "secrets": ("sparkfleet_secrets",),
     "stop": ("sparkfleet_stop",),
+    "tailnet": ("sparkfleet_tailnet",),
 }
 MODULES = Path(__file__).resolve().parents[2]
 
@@ -135,6 +136,7 @@ def _run_folder() -> Iterator[tuple[Path, str]]:
 def _secret_variables(hosts: Mapping[str, dict[str, Any]]) -> dict[str, str]:
     """The environment variables that env: references name; only these pass through."""
     references = [s["reference"] for host in hosts.values() for s in host["sparkfleet_secrets"].values()]
+    references += [host["sparkfleet_tailnet_key"] for host in hosts.values() if host["sparkfleet_tailnet"]]
     names = [r.removeprefix("env:") for r in references if r.startswith("env:")]
     return {name: os.environ[name] for name in names if name in os.environ}
 

@@ -5,6 +5,7 @@ Pure. The flat map is what the plan compares, what Pulumi records and what peopl
     "link:/etc/y"      "/its/target"                             "unit:x.service"     "enabled,active" or "enabled"
     "listing:/etc/z"   "the only names in it"                    "sysctl:a.b"         "1"
     "user:alice"       "sudo" or "no sudo"                       "role:access"        "<digest of the role's files>"
+    "tailnet:state"    "Running", and so on: how the host stands in its tailnet
     "secret:/etc/s"    "<name> key <id of the key>": never the secret, never its digest
 """
 
@@ -102,6 +103,7 @@ class Desired:
                 ("sysctl", parts.sysctls),
                 ("user", parts.users),
                 ("link", parts.links),
+                ("tailnet", parts.tailnet),
                 ("secret", {path: self.secret_setting(secret) for path, secret in parts.secrets.items()}),
                 ("listing", {folder: self._listing(folder) for folder in parts.exact}),
             ):

@@ -82,6 +82,7 @@ def variables(desired: Desired, changes: Sequence[Change] | None) -> dict[str, A
         "sparkfleet_stop": [k.partition(":")[2] for k in gone if k.startswith("unit:")],
         "sparkfleet_users_gone": [k.partition(":")[2] for k in gone if k.startswith("user:")],
         "sparkfleet_secrets": {path: {"reference": references[path]} for path in of("secret")},
+        "sparkfleet_tailnet": of("tailnet", whole_role=True),
         "sparkfleet_secret_settings": {
             key.removeprefix("secret:"): value for key, value in desired.settings.items() if key.startswith("secret:")
         },
@@ -97,6 +98,7 @@ def host_variables(
     target = Target.of(fleet, desired.host)
     return {
         **variables(desired, changes),
+        "sparkfleet_tailnet_key": fleet.tailnet.auth_key or "",
         "sparkfleet_tree_file": str(tree_file),
         "ansible_host": address,
         "ansible_port": target.port,

@@ -129,6 +129,37 @@ def secret_state(path: str, marker: dict[str, Any]) -> str | None:
     return str(record["setting"]) if record["state"] == state else "touched"
 
 
+def said_by_tailscale(*words: str) -> dict[str, Any]:
+    """What `tailscale` answers as JSON; nothing when it, or its daemon, is not there."""
+    try:
+        answer = json.loads(run("tailscale", *words) or "{}")
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def tailnet_states() -> dict[str, str]:
+    """How the host stands in its tailnet, under the names of the settings."""
+    state, prefs = said_by_tailscale("status", "--json", "--peers=false"), said_by_tailscale("debug", "prefs")
+    if not prefs:
+        return {}
+    return {
+        "accept_dns": "yes" if prefs.get("CorpDNS") else "no",
+        "hostname": str(prefs.get("Hostname", "")),
+        "login_server": str(prefs.get("ControlURL", "")),
+        "ssh": "yes" if prefs.get("RunSSH") else "no",
+        "state": str(state.get("BackendState", "")),
+        "tags": " ".join(sorted(prefs.get("AdvertiseTags") or [])),
+    }
+
+
+def tailnet_facts() -> dict[str, str]:
+    """The host's addresses in its tailnet and the state of its node."""
+    state = said_by_tailscale("status", "--json", "--peers=false")
+    addresses = state.get("TailscaleIPs") or []
+    return {"tailnet_addresses": ",".join(addresses), "tailnet_state": str(state.get("BackendState", ""))}
+
+
 def facts(sysfs: str) -> dict[str, str]:
     """What identifies the machine; what it does not say is left out."""
     dgx = pairs(read("/etc/dgx-release"), "=")
@@ -144,6 +175,7 @@ def facts(sysfs: str) -> dict[str, str]:
         "board": " ".join(filter(None, board)),
         "driver": read(f"{sysfs}/module/nvidia/version"),
         "memory_total_kib": pairs(read("/proc/meminfo"), ":").get("MemTotal", "").replace(" kB", ""),
+        **tailnet_facts(),
     }
     return {key: value for key, value in found.items() if value}
 
@@ -174,6 +206,8 @@ def main() -> None:
         found.update({f"package:{n}": s for n, s in package_states(sorted(by_kind["package"])).items()})
     if "unit" in by_kind:
         found.update({f"unit:{n}": s for n, s in unit_states(by_kind["unit"]).items()})
+    if "tailnet" in by_kind:
+        found.update({f"tailnet:{n}": s for n, s in tailnet_states().items() if n in by_kind["tailnet"]})
     settings = {key: value for key, value in found.items() if value is not None}
     print(json.dumps({"settings": settings, "facts": facts(REQUEST["sysfs"])}, sort_keys=True))
 

@@ -22,6 +22,8 @@ DASHBOARDS_FOLDER = "/etc/sparkfleet/grafana-dashboards"
 DASHBOARDS = tuple(f"exporters/gb10/dashboards/{name}.json" for name in ("fleet", "spark", "memory", "thermals"))
 GRAFANA_KEY = "monitoring.grafana.key"  # not a file of the project: the one that the description names
 GRAFANA_ADMIN = "grafana/admin"
+TAILNET_KEY = "tailnet.key"  # the same
+TAILSCALE_CONTROL = "https://controlplane.tailscale.com"  # what tailscaled calls Tailscale's own control server
 ENABLED = "enabled"  # started by something else, or not in containers
 
 # Loose reverse-path filtering: a ConnectX-7 pair on two subnets loses packets under the strict mode of CIS baselines.
@@ -54,6 +56,7 @@ class Parts:
     exact: tuple[str, ...] = ()
     raw: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
+    tailnet: dict[str, str] = field(default_factory=dict)
 
 
 def base(fleet: Fleet, name: str) -> Parts:
@@ -71,9 +74,23 @@ def base(fleet: Fleet, name: str) -> Parts:
     )
 
 
-def tailnet(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001  (every role has the same signature)
-    """The tailnet that the host joins."""
-    return Parts()
+def tailnet(fleet: Fleet, name: str) -> Parts:
+    """The tailnet that the host joins; the role installs the package, once its repository's key is there."""
+    wanted = fleet.tailnet
+    return Parts(
+        packages=("ca-certificates", "curl", "gnupg") if wanted.repository else (),
+        units={"tailscaled.service": RUNNING},
+        raw={"/etc/apt/keyrings/sparkfleet-tailscale.asc": TAILNET_KEY} if wanted.repository and wanted.key else {},
+        # The auth key is no secret of the host: it is used once, and what it brought about is described instead.
+        tailnet={
+            "accept_dns": "no",  # names of the tailnet must not hide those of the site
+            "hostname": name,
+            "login_server": wanted.login_server or TAILSCALE_CONTROL,
+            "ssh": "no",  # Tailscale SSH would be a second way in, past sshd and its keys
+            "state": "Running",
+            "tags": " ".join(sorted(wanted.tags)),
+        },
+    )
 
 
 def access(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001  (every role has the same signature)

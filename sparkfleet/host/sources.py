@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.roles import DASHBOARDS, GRAFANA_ADMIN, GRAFANA_KEY, PRIVILEGED, STORAGE_LIMIT
+from sparkfleet.host.roles import DASHBOARDS, GRAFANA_ADMIN, GRAFANA_KEY, PRIVILEGED, STORAGE_LIMIT, TAILNET_KEY
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
     """Read everything; raises SparkfleetError when the controller has no automation key yet."""
     templates, raw, digests, exporter = _files(project)
     rules = rule_files(project)
-    raw = {**raw, **_grafana_key(fleet)}
+    raw = {**raw, **_repository_keys(fleet)}
     public = fleet.controller.private_key.with_suffix(".pub")
     if not public.exists():
         raise SparkfleetError(
@@ -56,16 +56,18 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
     return Sources(templates, raw, rules, digests, exporter, public.read_text().strip(), _secret_versions(fleet))
 
 
-def _grafana_key(fleet: Fleet) -> dict[str, bytes]:
-    """The key of Grafana's package repository, where the description names a file of it."""
-    path = fleet.monitoring.grafana.key
-    try:
-        return {GRAFANA_KEY: path.read_bytes()} if path else {}
-    except OSError as error:
-        raise SparkfleetError(
-            f"monitoring.grafana.key: {path} cannot be read: {error.strerror}",
-            next_step="put the key there, or write null: the host then fetches it and checks its fingerprint",
-        ) from None
+def _repository_keys(fleet: Fleet) -> dict[str, bytes]:
+    """The keys of package repositories of which the description names a file: by the name of the setting."""
+    found: dict[str, bytes] = {}
+    for setting, path in ((GRAFANA_KEY, fleet.monitoring.grafana.key), (TAILNET_KEY, fleet.tailnet.key)):
+        try:
+            found |= {setting: path.read_bytes()} if path else {}
+        except OSError as error:
+            raise SparkfleetError(
+                f"{setting}: {path} cannot be read: {error.strerror}",
+                next_step="put the key there, or write null: the host then fetches it and checks its fingerprint",
+            ) from None
+    return found
 
 
 def _secret_versions(fleet: Fleet) -> dict[str, str]:

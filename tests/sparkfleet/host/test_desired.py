@@ -145,7 +145,7 @@ def test_a_template_with_broken_syntax_is_named(fleet: Fleet, project_sources: S
         ("", "its first line must be"),
         ("# a comment\n", "its first line must be"),
         ("{#- mode: 0600 #}\n", "its first line must be"),
-        ("{#- role: kitchen #}\n", "ROLE is one of base, access, exporter, monitor, grafana"),
+        ("{#- role: kitchen #}\n", "ROLE is one of base, tailnet, access, exporter, monitor, grafana"),
         ("{#- role: base; mood: 0600 #}\n", "unknown there: mood"),
         ("{#- role: base; mode: rw #}\n", "mode"),
         ("{#- role: base; mode: 10644 #}\n", "mode"),

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from sparkfleet.host.sources import Sources
 
 PREPARE = "/usr/local/lib/sparkfleet/grafana-prepare"
+REPOSITORY_KEY = "/usr/local/lib/sparkfleet/repository-key"
 KEYRING = "/etc/apt/keyrings/sparkfleet-grafana.asc"
+FINGERPRINT = "B53AE77BADB630A683046005963FA27710458545"  # of Grafana's own key
 ALERTING = "/etc/grafana/provisioning/alerting/sparkfleet.yaml"
 
 
@@ -123,10 +125,13 @@ class Host:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         self.repository = f"http://127.0.0.1:{self.server.server_port}"
 
-    def run(self, script: bytes) -> subprocess.CompletedProcess[str]:
+    def run(self, found: Desired) -> subprocess.CompletedProcess[str]:
         """The script on this host."""
-        (self.folder / "prepare").write_bytes(script)
+        (self.folder / "prepare").write_bytes(found.files[PREPARE].content)
+        (self.folder / "repository-key").write_bytes(found.files[REPOSITORY_KEY].content)
+        (self.folder / "repository-key").chmod(0o755)
         environment = {
+            "REPOSITORY_KEY": str(self.folder / "repository-key"),
             "PATH": "/usr/bin:/bin",
             "KEYRING": str(self.folder / "key"),
             "PASSWORD": str(self.folder / "pw"),
@@ -158,7 +163,7 @@ def test_the_key_is_fetched_checked_and_kept(host: Host, project_sources: Source
     (host.folder / "repository/gpg.key").write_bytes(key)
     found = rendered(project_sources, repository=host.repository, key_fingerprint=fingerprint)
 
-    first, second = host.run(found.files[PREPARE].content), host.run(found.files[PREPARE].content)
+    first, second = host.run(found), host.run(found)
 
     assert (first.returncode, first.stdout.count("made "), second.stdout) == (0, 2, ""), first.stderr
     assert (host.folder / "key").read_bytes() == key
@@ -176,7 +181,7 @@ def test_another_key_is_refused(host: Host, project_sources: Sources) -> None:
     for served in (other, key + other):
         (host.folder / "repository/gpg.key").write_bytes(served)
 
-        done = host.run(found.files[PREPARE].content)
+        done = host.run(found)
 
         assert done.returncode == 1
         assert f"is not the key {fingerprint}" in done.stderr
@@ -186,7 +191,11 @@ def test_another_key_is_refused(host: Host, project_sources: Sources) -> None:
 def test_a_key_from_the_description_is_shipped(host: Host, project_sources: Sources) -> None:
     """Nothing is fetched; its fingerprint still has to be the described one."""
     found = rendered(project_sources, key="/srv/grafana.asc", repository=host.repository)
+    (host.folder / "key").write_bytes(found.files[KEYRING].content)
+
+    done = host.run(found)
+
     assert found.files[KEYRING].content == b"the key"
-    assert "curl" not in found.files[PREPARE].content.decode()
+    assert (done.returncode, done.stderr.strip()) == (1, f"{host.folder}/key is not the key {FINGERPRINT}")
     (host.folder / "key").write_bytes(b"the key")
-    assert host.run(found.files[PREPARE].content).returncode == 1
+    assert host.run(found).returncode == 1
