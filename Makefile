@@ -1,6 +1,7 @@
 # The lab and the checks. Only make and python3 need to be there: lab/bootstrap.sh brings the rest.
 #
-#   make up [SPARKS=4]      a fleet on this machine, provisioned; `make down` removes it
+#   make up [SPARKS=4] [TAILNET=yes]
+#                           a fleet on this machine, provisioned; `make down` removes it
 #   eval "$(make -s env)"   makes `pulumi` and `spark` work on it in your shell
 #   make test | drills | lint
 #   make bench [BENCH=exporter]
@@ -8,6 +9,7 @@
 NAME ?= lab
 SPARKS ?=
 VARIANT ?= classic
+TAILNET ?=
 PYTEST_ARGS ?=
 BENCH ?= converge exporter hostile alerts
 
@@ -30,7 +32,8 @@ ready-to-test:
 	@lab/bootstrap.sh monitoring
 
 up: ready
-	@$(PYTHON) -m lab up --name $(NAME) --variant $(VARIANT) $(if $(SPARKS),--sparks $(SPARKS))
+	@$(PYTHON) -m lab up --name $(NAME) --variant $(VARIANT) $(if $(SPARKS),--sparks $(SPARKS)) \
+	    $(if $(TAILNET),--tailnet)
 
 down: ready
 	@$(PYTHON) -m lab down --name $(NAME)

@@ -10,5 +10,6 @@ instance  which lab this is: name, addresses, folder
 record    what runs, so that `down` finds it after any crash
 network   bridge, masquerade, forwarding        spark/      stand-ins in factory state
 store     S3 and IAM servers                    toolchain/  pulumi, versitygw, tailscale from pinned Go modules
+                                                tailnet/    with `--tailnet`: real tailscaled, a control server of ours
 up, down, env, cli                              the verbs
 """

@@ -34,11 +34,17 @@ def verbs() -> None:
 @named
 @click.option("--sparks", type=click.IntRange(1, 90), help="how many stand-ins: as before, or 1")
 @click.option("--variant", type=click.Choice(factory.VARIANTS), default="classic", show_default=True)
+@click.option("--tailnet/--no-tailnet", "with_tailnet", default=None, help="a tailnet of its own: as before, or none")
 @click.option("--provision/--no-provision", "provisioned", default=True, help="run `spark adopt` and `pulumi up` on it")
-def up(name: str, sparks: int | None, variant: factory.Variant, *, provisioned: bool) -> None:
+def up(
+    name: str, sparks: int | None, variant: factory.Variant, *, with_tailnet: bool | None, provisioned: bool
+) -> None:
     """Make what is missing of a lab and say what there is."""
     with Progress() as progress:
-        lab = upping.up(Instance.named(name), progress, sparks=sparks, variant=variant, provisioned=provisioned)
+        lab = upping.up(
+            Instance.named(name), progress,
+            sparks=sparks, variant=variant, with_tailnet=with_tailnet, provisioned=provisioned,
+        )  # fmt: skip
         summary.show(lab, progress)
 
 

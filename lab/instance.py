@@ -18,6 +18,8 @@ BRIDGE, TABLE = "sf-", "sparkfleet_lab_"  # followed by the lab's name
 FIRST_SPARK = 10  # spark-01 ends in .11
 MOST_SPARKS = 90
 S3_PORT, IAM_PORT = 7070, 7071
+CONTROL_PORT = 31544  # of the tailnet's control server
+CONTROLLER = 2  # the last part of the address of the namespace through which this machine reaches the tailnet
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,41 @@ class Instance:
         return f"10.231.{self.octet}.1"
 
     @property
+    def network6(self) -> str:
+        """The same network's IPv6 side: unique local addresses, without a way out."""
+        return f"fd31:0:0:{self.octet}::/64"
+
+    @property
+    def gateway6(self) -> str:
+        """This machine's IPv6 address on the bridge."""
+        return f"fd31:0:0:{self.octet}::1"
+
+    @property
+    def tailnet(self) -> str:
+        """The addresses of this lab's own tailnet: a part of what Tailscale gives out (100.64.0.0/10)."""
+        return f"100.{64 + self.octet}.0.0/16"
+
+    @property
+    def tailnet6(self) -> str:
+        """Their IPv6 side, as Tailscale derives it (tsaddr.Tailscale4To6)."""
+        return f"fd7a:115c:a1e0:ab12:4843:cd96:62{64 + self.octet:02x}:0/112"
+
+    @property
+    def login_server(self) -> str:
+        """The tailnet's control server."""
+        return f"http://{self.gateway}:{CONTROL_PORT}"
+
+    @property
+    def controller(self) -> str:
+        """The address on the bridge through which this machine reaches the tailnet."""
+        return f"10.231.{self.octet}.{CONTROLLER}"
+
+    @property
+    def controller6(self) -> str:
+        """The same in IPv6."""
+        return f"fd31:0:0:{self.octet}::{CONTROLLER}"
+
+    @property
     def endpoint(self) -> str:
         """The S3 API."""
         return f"http://{self.gateway}:{S3_PORT}"
@@ -78,6 +115,14 @@ class Instance:
     def address(self, host: str) -> str:
         """The address of `spark-01` and so on."""
         return f"10.231.{self.octet}.{FIRST_SPARK + number(host)}"
+
+    def address6(self, host: str) -> str:
+        """Its IPv6 address; the last part reads as that of its IPv4 address."""
+        return f"fd31:0:0:{self.octet}::{FIRST_SPARK + number(host)}"
+
+    def tailnet_address(self, host: str) -> str:
+        """The address it gets in the lab's tailnet when it joins."""
+        return f"100.{64 + self.octet}.0.{FIRST_SPARK + number(host)}"
 
     def host(self, host: str) -> Path:
         """The folder of one stand-in: upper, work, root, console.log."""

@@ -41,6 +41,8 @@ def up(instance: Instance) -> None:
         if instance.bridge not in links():
             shell.run("ip", "link", "add", instance.bridge, "type", "bridge")
         shell.run("ip", "address", "replace", f"{instance.gateway}/24", "dev", instance.bridge)
+        # nodad: nobody else is on the bridge, and the stand-ins may need it at once.
+        shell.run("ip", "address", "replace", f"{instance.gateway6}/64", "dev", instance.bridge, "nodad")
         shell.run("ip", "link", "set", instance.bridge, "up")
         shell.run("nft", "-f", "-", stdin=ruleset(instance))
         if not BEFORE.exists():

@@ -36,9 +36,10 @@ def provision(instance: Instance, stack_name: str, hosts: list[str], step: Step 
         log.write_text("")
         shell.run(*shell.TIED, "pulumi", "up", "--yes", "--color=never", env=words, cwd=instance.root, log=log)
     urls: dict[str, str] = {}
-    for host in stack.monitors(stack.read(instance, stack_name))[:1]:
+    description = stack.read(instance, stack_name)
+    for host in stack.monitors(description)[:1]:
         with step(f"tunnels to {host}"):
-            urls = tunnels.up(instance, host)
+            urls = tunnels.up(instance, host, stack.address(description, host))
         with step("spark status --html"):
             snapshot(instance, words)
     return urls

@@ -1,12 +1,13 @@
 """Pulumi.lab.yaml + how many stand-ins → the stack that describes exactly this lab.
 
 One stand-in of the lab `lab` is Pulumi.lab.yaml as it is. Every other case is written from it to Pulumi.<stack>.yaml:
-spark-02 and on as spark-01, less the role monitor, with addresses and folder of their own lab.
+spark-02 and on as spark-01, less the role monitor, with addresses and folder of their own lab. With a tailnet all hosts
+join it and are then reached through it alone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -19,12 +20,22 @@ if TYPE_CHECKING:
 PATTERN = "Pulumi.lab.yaml"
 HOSTS = "sparkfleet:hosts"
 MONITOR = "monitor"
+TAILNET = "tailnet"  # the role, its section, and the word in the lab's memory
 FIRST = "spark-01"
+PROOF_WINDOW_S = 40  # a stand-in on a loaded machine proves itself in 5 s
 
 
-def name(instance: Instance, sparks: int) -> str:
-    """The stack of so many stand-ins: lab, lab4, test, test2 and so on."""
-    return instance.name if sparks == 1 else f"{instance.name}{sparks}"
+class Choice(NamedTuple):
+    """What a lab is made of."""
+
+    stack: str
+    sparks: int
+    tailnet: bool
+
+
+def name(instance: Instance, sparks: int, *, tailnet: bool = False) -> str:
+    """The stack of so many stand-ins: lab, lab4, test2-tailnet and so on."""
+    return f"{instance.name}{'' if sparks == 1 else sparks}{f'-{TAILNET}' if tailnet else ''}"
 
 
 def file(instance: Instance, stack: str) -> Path:
@@ -32,20 +43,22 @@ def file(instance: Instance, stack: str) -> Path:
     return instance.root / f"Pulumi.{stack}.yaml"
 
 
-def write(instance: Instance, sparks: int) -> str:
+def write(instance: Instance, sparks: int, *, tailnet: bool = False) -> str:
     """Make sure that the description exists; returns the stack's name.
 
     One that is there is left as it is: somebody may be trying something in it.
     """
-    stack = name(instance, sparks)
+    stack = name(instance, sparks, tailnet=tailnet)
     if not file(instance, stack).exists():
-        file(instance, stack).write_text(text(instance, sparks))
+        file(instance, stack).write_text(text(instance, sparks, tailnet=tailnet))
     return stack
 
 
-def text(instance: Instance, sparks: int) -> str:
+def text(instance: Instance, sparks: int, *, tailnet: bool = False) -> str:
     """What is written: the description as YAML."""
     made = describe(yaml.safe_load((instance.root / PATTERN).read_text()), instance, sparks)
+    if tailnet:
+        made = join(made, instance)
     shown = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
     return f"# Written by `python -m lab up` from {PATTERN}. `down` removes it unless you edited it.\n{shown}"
 
@@ -54,9 +67,11 @@ def discard(instance: Instance) -> None:
     """Remove the description that `write` made for this lab, if nobody edited it."""
     if not chosen(instance).exists() or not (instance.root / PATTERN).exists():
         return
-    stack, count = choose(instance, None)
-    written = file(instance, stack)
-    if written.name != PATTERN and written.exists() and written.read_text() == text(instance, count):
+    made_of = choose(instance, None)
+    written = file(instance, made_of.stack)
+    if written.name == PATTERN or not written.exists():
+        return
+    if written.read_text() == text(instance, made_of.sparks, tailnet=made_of.tailnet):
         written.unlink()
 
 
@@ -80,9 +95,40 @@ def describe(pattern: dict[str, Any], instance: Instance, sparks: int) -> dict[s
     return made
 
 
+def join(description: dict[str, Any], instance: Instance) -> dict[str, Any]:
+    """The same fleet in the lab's tailnet: every host joins it, and is then reached through it alone.
+
+    The address on the bridge stays the second one: before the join it is the only one that answers.
+    """
+    config = description["config"]
+    hosts = {
+        host: {
+            **described,
+            "addresses": [instance.tailnet_address(host), instance.address(host)],
+            "roles": [*(role for role in described.get("roles", []) if role != TAILNET), TAILNET],
+        }
+        for host, described in config[HOSTS].items()
+    }
+    access = {**config["sparkfleet:access"], "tailnet_only": True, "proof_window_s": PROOF_WINDOW_S}
+    tailnet = {
+        **config.get(f"sparkfleet:{TAILNET}", {}),
+        "login_server": instance.login_server,
+        "auth_key": f"file:.lab/{instance.name}/secrets/tailnet-auth-key",
+        "tags": ["tag:spark"],
+        "repository": "",  # the stand-ins' own sources have the package
+    }
+    changed = {HOSTS: hosts, "sparkfleet:access": access, f"sparkfleet:{TAILNET}": tailnet}
+    return {**description, "config": {**config, **changed}}
+
+
 def monitors(description: dict[str, Any]) -> list[str]:
     """The hosts that have the role monitor."""
     return [host for host, host_described in description["config"][HOSTS].items() if MONITOR in host_described["roles"]]
+
+
+def address(description: dict[str, Any], host: str) -> str:
+    """Where a host that is as described is reached: the first of its addresses."""
+    return str(description["config"][HOSTS][host]["addresses"][0])
 
 
 def read(instance: Instance, stack: str) -> dict[str, Any]:
@@ -103,24 +149,31 @@ def remembered(instance: Instance) -> str:
     return chosen(instance).read_text().split()[0]
 
 
-def choose(instance: Instance, sparks: int | None) -> tuple[str, int]:
-    """How many stand-ins and which stack: as asked for, or as before; raises LabError when the two differ.
+def choose(instance: Instance, sparks: int | None, *, tailnet: bool | None = None) -> Choice:
+    """How many stand-ins, with a tailnet or not: as asked for, or as before; raises LabError when the two differ.
 
     Two stacks over one lab would fight for the same buckets and hosts.
     """
     memory = chosen(instance)
     if not memory.exists():
-        count = sparks or 1
+        new = Choice(name(instance, sparks or 1, tailnet=bool(tailnet)), sparks or 1, bool(tailnet))
         memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(f"{name(instance, count)} {count}\n")
-        return name(instance, count), count
-    stack, made_with = memory.read_text().split()
-    if sparks not in (None, int(made_with)):
+        memory.write_text(f"{new.stack} {new.sparks}{f' {TAILNET}' if new.tailnet else ''}\n")
+        return new
+    stack, count, *rest = memory.read_text().split()
+    made_of = Choice(stack, int(count), TAILNET in rest)
+    if sparks not in (None, made_of.sparks) or tailnet not in (None, made_of.tailnet):
+        asked = f"{sparks or made_of.sparks}{_words(made_of.tailnet if tailnet is None else tailnet)}"
         raise LabError(
-            f"this lab was made with {made_with} of the stand-ins (stack {stack}), {sparks} are asked for",
-            next_step="`make down` first, or say the same number",
+            f"this lab was made with {made_of.sparks} of the stand-ins{_words(made_of.tailnet)} (stack {stack}), "
+            f"{asked} are asked for",
+            next_step="`make down` first, or ask for the same",
         )
-    return stack, int(made_with)
+    return made_of
+
+
+def _words(tailnet: bool) -> str:
+    return " in a tailnet" if tailnet else ""
 
 
 def _moved(value: Any, texts: dict[str, str]) -> Any:

@@ -24,12 +24,12 @@ READY_WITHIN_S = 15.0
 AUTOMATION_USER = "sparkfleet"
 
 
-def up(instance: Instance, host: str) -> dict[str, str]:
-    """Open what is not open; returns service → URL."""
+def up(instance: Instance, host: str, address: str) -> dict[str, str]:
+    """Open what is not open to the host at `address`; returns service → URL."""
     label, known = f"tunnel-{host}", addresses(instance)
     if not (record.alive(instance, label) and known.exists()):
         ports = {service: free_port(port + LOCAL_OFFSET) for service, port in SERVICES.items()}
-        record.start(instance, label, command(instance, host, ports), instance.folder / "run" / f"{label}.log")
+        record.start(instance, label, command(instance, host, address, ports), instance.folder / "run" / f"{label}.log")
         _wait(instance, label, list(ports.values()))
         known.write_text(json.dumps({service: f"http://127.0.0.1:{port}" for service, port in ports.items()}))
     found: dict[str, str] = json.loads(known.read_text())
@@ -41,7 +41,7 @@ def addresses(instance: Instance) -> Path:
     return instance.folder / "run" / "tunnels.json"
 
 
-def command(instance: Instance, host: str, ports: dict[str, int]) -> list[str]:
+def command(instance: Instance, host: str, address: str, ports: dict[str, int]) -> list[str]:
     """The words of ssh."""
     options = {
         "UserKnownHostsFile": str(instance.folder / "known_hosts"),
@@ -58,7 +58,7 @@ def command(instance: Instance, host: str, ports: dict[str, int]) -> list[str]:
         words += ["-o", f"{name}={value}"]
     for service, port in ports.items():
         words += ["-L", f"127.0.0.1:{port}:127.0.0.1:{SERVICES[service]}"]
-    return [*words, f"{AUTOMATION_USER}@{instance.address(host)}"]
+    return [*words, f"{AUTOMATION_USER}@{address}"]
 
 
 def free_port(first: int) -> int:

@@ -1,4 +1,6 @@
-"""A machine → a lab that runs: toolchain and base side by side, then hosts, store, provisioning. Safe to repeat.
+"""A machine → a lab that runs: toolchain and base side by side, then hosts, store, tailnet if asked for, provisioning.
+
+Safe to repeat.
 
 What exists is left as it is; what is missing is made. `down` undoes it at any point.
 """
@@ -11,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab import env, provision, record, spark, stack, store, toolchain
+from lab import env, provision, record, spark, stack, store, tailnet, toolchain
 from lab.down import COMING_UP
 from lab.errors import LabError
 from lab.instance import host_names
@@ -37,15 +39,22 @@ class Lab:
     urls: dict[str, str] = field(default_factory=dict)  # service → where it is reached on this machine
 
 
-def up(
-    instance: Instance, progress: Progress, *, sparks: int | None, variant: Variant, provisioned: bool = True
+def up(  # noqa: PLR0913 - what a lab can be made of, all by name
+    instance: Instance,
+    progress: Progress,
+    *,
+    sparks: int | None,
+    variant: Variant,
+    provisioned: bool = True,
+    with_tailnet: bool | None = None,
 ) -> Lab:
-    """Make the lab; with `provisioned` sparkfleet is run on it as a user would."""
+    """Make the lab; with `provisioned` sparkfleet is run on it as a user would. None: as it was made before."""
     with _alone(instance):
-        stack_name, count = stack.choose(instance, sparks)
-        hosts = host_names(count)
+        made_of = stack.choose(instance, sparks, tailnet=with_tailnet)
+        hosts = host_names(made_of.sparks)
+        wanted = [*toolchain.NEEDED, *(toolchain.TAILNET if made_of.tailnet else ())]
         with ThreadPoolExecutor(2) as pool:
-            tools_made = pool.submit(_tools, instance, progress)
+            tools_made = pool.submit(_tools, instance, wanted, progress)
             base_made = pool.submit(_base, progress)
             base_made.result()
             with progress.phase("hosts"), progress.step(f"booting {', '.join(hosts)} (simulated)"):
@@ -53,21 +62,28 @@ def up(
             tools = tools_made.result()
         with progress.phase("store"), progress.step("S3 and IAM servers"):
             store.up(instance, tools["versitygw"])
+        if made_of.tailnet:
+            with progress.phase("tailnet"), progress.step("control server, this machine's way in, package"):
+                tailnet.up(instance, hosts, tools)
         urls = {}
         if provisioned:
-            stack.write(instance, count)
+            stack.write(instance, made_of.sparks, tailnet=made_of.tailnet)
             with progress.phase("provision"):
-                urls = provision.provision(instance, stack_name, hosts, progress.step)
-        return Lab(instance, stack_name, hosts, tools, urls)
+                urls = provision.provision(instance, made_of.stack, hosts, progress.step)
+        return Lab(instance, made_of.stack, hosts, tools, urls)
 
 
-def _tools(instance: Instance, progress: Progress) -> dict[str, Path]:
-    """Build what is missing and lay it into the folder that `make env` puts on PATH."""
+def _tools(instance: Instance, wanted: list[str], progress: Progress) -> dict[str, Path]:
+    """Build what is missing and lay it into the folder that `make env` puts on PATH, but for the tailnet's.
+
+    Those have one node each to speak to; a `tailscale` of the lab would hide the person's own.
+    """
     with progress.phase("toolchain"):
-        tools = toolchain.ensure(step=progress.step)
+        tools = toolchain.ensure(wanted, progress.step)
     folder = env.tools(instance)
     folder.mkdir(parents=True, exist_ok=True)
-    for program in {beside for tool in tools.values() if toolchain.ours(tool) for beside in tool.parent.iterdir()}:
+    ours = [tool for name, tool in tools.items() if name not in toolchain.TAILNET and toolchain.ours(tool)]
+    for program in {beside for tool in ours for beside in tool.parent.iterdir()}:
         lay(program, folder / program.name)
     return tools
 

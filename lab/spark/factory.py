@@ -53,7 +53,12 @@ def make(instance: Instance, host: str, root: Path, variant: Variant) -> None:
     """Write the factory state into `root`, the host's mounted tree."""
     base.inside(root, "useradd", "--create-home", "--shell=/bin/bash", "--groups=sudo", SETUP_USER)
     base.inside(root, "chpasswd", stdin=f"{SETUP_USER}:{password(instance).read_text().strip()}\n")
-    words = {"host": host, "address": instance.address(host), "gateway": instance.gateway}
+    words = {
+        "host": host,
+        "address": instance.address(host),
+        "gateway": instance.gateway,
+        "address6": instance.address6(host),
+    }
     for part in ("all", variant):
         for source in sorted(p for p in (FILES / part).rglob("*") if p.is_file()):
             target = root / source.relative_to(FILES / part)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SSH_WITHIN_S = 180.0  # 3 s on an idle machine
 CAPABILITIES = "CAP_NET_ADMIN,CAP_NET_RAW"
 TUN = Path("/dev/net/tun")  # for tailscaled
+TAILNET_SOCKET = "control.sock"  # beside the records, while the lab has a tailnet
 
 
 def boot(instance: Instance, names: Iterable[str], variant: factory.Variant = "classic") -> None:
@@ -109,16 +110,24 @@ def environment() -> dict[str, str]:
 
 
 def wait_for_ssh(instance: Instance, host: str) -> None:
-    """Return when sshd greets; an open port alone may be a socket whose service still starts."""
+    """Return when sshd greets, on the bridge or in the tailnet: a host may be open to one of them alone."""
+    addresses = [instance.address(host)]
+    if (record.folder(instance) / TAILNET_SOCKET).exists():  # else 100.64/10 may be somebody's real tailnet
+        addresses.append(instance.tailnet_address(host))
     until = time.monotonic() + SSH_WITHIN_S
     while time.monotonic() < until:
         if not running(instance, host):
             break
-        try:
-            with socket.create_connection((instance.address(host), 22), 1) as connection:
-                if connection.recv(4) == b"SSH-":
-                    return
-        except OSError:
-            pass
+        if any(map(_greets, addresses)):
+            return
         time.sleep(0.05)
     raise LabError(f"{host} does not answer on SSH", next_step=f"see {instance.host(host) / 'console.log'}")
+
+
+def _greets(address: str) -> bool:
+    """Whether sshd answers; an open port alone may be a socket whose service still starts."""
+    try:
+        with socket.create_connection((address, 22), 1) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False

@@ -14,9 +14,7 @@ def verbs() -> None:
 
 
 @verbs.command()
-@click.option(
-    "--all", "everything", is_flag=True, help="tailscale and tailscaled too; nothing in `make up` needs them yet"
-)
+@click.option("--all", "everything", is_flag=True, help="what `make up TAILNET=yes` needs too")
 def build(*, everything: bool) -> None:
     """Build what is missing."""
     wanted = building.TOOLS if everything else building.NEEDED

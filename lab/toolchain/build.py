@@ -35,6 +35,12 @@ class Tool:
     version_of: tuple[str, str] | None = None  # (module whose version it carries, linker symbol that takes it)
     scripts: tuple[str, ...] = ()  # laid beside it, from the Pulumi SDK that the module `pulumi` pins
 
+    @property
+    def sources(self) -> list[Path]:
+        """Its own source files; none where the pins say all, as go.sum holds the digests of what they name."""
+        own = (MODULES / self.module / self.package).glob("*.go") if self.package.startswith("./") else []
+        return sorted(own)
+
 
 TOOLS = {
     "pulumi": Tool(
@@ -55,8 +61,10 @@ TOOLS = {
     ),
     "tailscale": Tool("tailnet", "tailscale.com/cmd/tailscale"),
     "tailscaled": Tool("tailnet", "tailscale.com/cmd/tailscaled"),
+    "control": Tool("tailnet", "./control"),
 }
 NEEDED = ("pulumi", "pulumi-language-python", "versitygw")  # by `make up`
+TAILNET = ("tailscale", "tailscaled", "control")  # by `make up TAILNET=yes`
 PULUMI_PARTS = ("pulumi", "pulumi-language-python")
 
 
@@ -100,7 +108,7 @@ def _built(name: str, compiler: Path, compiler_version: str, step: Step) -> Path
     tool = TOOLS[name]
     module = MODULES / tool.module
     flags = ["-trimpath", "-tags", tool.tags, "-ldflags", _linker_flags(tool)]
-    pins = [file.read_bytes() for file in (_go_mod(tool), module / "go.sum")]
+    pins = [file.read_bytes() for file in (_go_mod(tool), module / "go.sum", *tool.sources)]
     if tool.scripts:
         pins += [_pinned(TOOLS["pulumi"], PULUMI_SDK).encode(), *map(str.encode, tool.scripts)]
     key = cache.digest(compiler_version, tool.package, *flags, *pins)
@@ -108,7 +116,7 @@ def _built(name: str, compiler: Path, compiler_version: str, step: Step) -> Path
     def build(out: Path) -> None:
         log = cache.root() / f"{name}.log"
         log.write_text("")
-        with step(f"building {name} {_pinned(tool, tool.package)}"):
+        with step(f"building {name} {version(name)}".rstrip()):
             shell.run(
                 *shell.TIED, *POLITE, compiler, "build", *flags, "-o", out / name, tool.package,
                 cwd=module, log=log, env=go.ENVIRONMENT,
@@ -122,11 +130,28 @@ def _built(name: str, compiler: Path, compiler_version: str, step: Step) -> Path
     return cache.once(f"tools/{name}-{key}", build, step) / name
 
 
+def version(name: str) -> str:
+    """The version that is pinned, with its v; empty for a program of our own."""
+    tool = TOOLS[name]
+    return "" if tool.sources else _pinned(tool, tool.package)
+
+
+def source(name: str) -> Path:
+    """The folder of the module that a tool is built from: its vendor's files beside the program lie there."""
+    tool = TOOLS[name]
+    return _module_folder(go.ensure(go.needed([_go_mod(tool).read_text()])), tool, tool.package.partition("/")[0])
+
+
 def _pulumi_sdk(compiler: Path) -> Path:
     """The sources of the SDK that belongs to the command."""
-    where = MODULES / TOOLS["pulumi"].module
-    shell.run(compiler, "mod", "download", PULUMI_SDK, cwd=where, env=go.ENVIRONMENT)
-    return Path(shell.run(compiler, "list", "-m", "-f", "{{.Dir}}", PULUMI_SDK, cwd=where, env=go.ENVIRONMENT).strip())
+    return _module_folder(compiler, TOOLS["pulumi"], PULUMI_SDK)
+
+
+def _module_folder(compiler: Path, tool: Tool, module: str) -> Path:
+    """Where the sources of a module lie that the tool's own module pins."""
+    where = MODULES / tool.module
+    shell.run(compiler, "mod", "download", module, cwd=where, env=go.ENVIRONMENT)
+    return Path(shell.run(compiler, "list", "-m", "-f", "{{.Dir}}", module, cwd=where, env=go.ENVIRONMENT).strip())
 
 
 def _linker_flags(tool: Tool) -> str:

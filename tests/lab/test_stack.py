@@ -79,8 +79,8 @@ def test_the_end_of_a_lab_takes_its_description_along_unless_it_was_edited(tmp_p
 def test_a_lab_keeps_the_stack_it_was_made_from(tmp_path: Path) -> None:
     """Without a number it is the same again; another number would be a second stack over the same buckets."""
     instance = Instance("lab", 0, tmp_path)
-    assert stack.choose(instance, 4) == ("lab4", 4)
-    assert stack.choose(instance, None) == ("lab4", 4)
+    assert stack.choose(instance, 4) == ("lab4", 4, False)
+    assert stack.choose(instance, None) == ("lab4", 4, False)
     with pytest.raises(LabError, match="make down"):
         stack.choose(instance, 2)
 

@@ -1,12 +1,9 @@
 //go:build tools
 
-// Package tailnet pins what the lab builds; see build.py beside this folder.
+// Package tailnet pins what the lab builds; see build.py beside this folder. Its own program is in control/.
 package tailnet
 
 import (
-	_ "tailscale.com/cmd/tailscaled"
 	_ "tailscale.com/cmd/tailscale"
-	_ "tailscale.com/derp/derpserver"
-	_ "tailscale.com/tstest/integration/testcontrol"
-	_ "tailscale.com/net/stunserver"
+	_ "tailscale.com/cmd/tailscaled"
 )
