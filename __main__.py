@@ -41,6 +41,8 @@ def program() -> None:
     pulumi.export("fleet", fleet.fleet)
     pulumi.export("hosts", {name: host.addresses for name, host in fleet.hosts.items()})
     pulumi.export("buckets", dict(cloud.buckets))
+    if cloud.controller_policy:
+        pulumi.export("controller_policy", cloud.controller_policy)
 
 
 try:

@@ -1,34 +1,32 @@
-"""What happened to a way in → one line of the fleet's audit log, chained to the line before and shipped out of reach.
+"""What happened to a way in → one record of the fleet's audit log, and a copy where no host and no controller reach it.
 
-The log is <controller.folder>/audit/<fleet>.jsonl: canonical JSON, one record a line, `previous` is the SHA-256 of the
-line before. It holds fingerprints and key ids; a secret has no field and, by its form, no way in. The chain shows what
-was removed from the middle, changed or reordered; what was cut off at the end, or written anew as a whole, only the
-shipped objects show (`sparkfleet.cloud.trail`, docs/decisions/0017-audit.md).
+The log is <controller.folder>/audit/<fleet>.jsonl (`sparkfleet.chain`); the copies are objects in a bucket with object
+lock (`sparkfleet.cloud.trail`). It holds fingerprints and key ids: a secret has no field and, by its form, no way in.
+docs/decisions/0017-audit.md says what the log proves and what it does not.
 """
 
 from __future__ import annotations
 
 import fcntl
 import getpass
-import hashlib
-import json
 import os
 import re
 import secrets as randomness
 import socket
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+import time
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from sparkfleet import chain
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.forms import HOST_NAME
 from sparkfleet.secrets import FILE_MODE, FOLDER_MODE
+from sparkfleet.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from sparkfleet.cloud.trail import Trail
     from sparkfleet.model import Fleet
 
 Kind = Literal[
@@ -41,9 +39,6 @@ Kind = Literal[
     "retire",
     "guard-restored",
 ]
-BEGINNING = "0" * 64
-"""What stands as `previous` in the first record."""
-
 MOST_DETAIL = 200
 WORD = re.compile(r"[a-z][a-z0-9-]{0,31}")
 IDENTIFIER = re.compile(
@@ -54,36 +49,10 @@ IDENTIFIER = re.compile(
 )
 LONG_WORD = re.compile(r"[A-Za-z0-9+/=_:-]{32,}")
 
+SILENCE_S = 30.0
+"""After a store did not answer, a run asks it again only so much later: a rotation must not wait at each step."""
 
-@dataclass(frozen=True)
-class Record:
-    """One line. `torn`: the line before it was cut off by a crash; it was left as it is."""
-
-    seq: int
-    at: str
-    who: str
-    run: str
-    fleet: str
-    host: str
-    kind: str
-    outcome: str
-    old: str
-    new: str
-    detail: str
-    previous: str
-    torn: bool = False
-
-    def line(self) -> str:
-        """The record's one form, without a line break: keys sorted, no blanks, ASCII."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that an honest log does not have; `number` counts lines from 1."""
-
-    number: int
-    what: str
+_silent_until = 0.0
 
 
 def record(  # noqa: PLR0913  (the fields of a record)
@@ -94,9 +63,10 @@ def record(  # noqa: PLR0913  (the fields of a record)
     `old` and `new` are fingerprints or key ids, several with a blank between. Raises ValueError for a text that is
     neither, and SparkfleetError when the log cannot be written: then do not go on with what was to be recorded.
     """
-    told = {"host": host, "kind": kind, "outcome": outcome, "old": old, "new": new, "detail": _plain(detail)}
+    told = {"host": host, "kind": kind, "outcome": outcome, "old": old, "new": new, "detail": _bounded(detail)}
     _check(told)
-    append(log_file(fleet), fleet.fleet, told)
+    chain.append(log_file(fleet), {**told, "fleet": fleet.fleet, "who": _who(), "run": _run()})
+    _ship_if_possible(fleet)
 
 
 def log_file(fleet: Fleet) -> Path:
@@ -104,98 +74,66 @@ def log_file(fleet: Fleet) -> Path:
     return fleet.controller.folder / "audit" / f"{fleet.fleet}.jsonl"
 
 
-def append(file: Path, fleet: str, told: dict[str, str]) -> Record:
-    """Add one record to `file` under its lock. Raises SparkfleetError when that fails."""
-    try:
-        file.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            made, text = _following(file.read_bytes(), fleet, told)
-            written = os.write(descriptor, text)
-            os.fsync(descriptor)
-            if made.seq == 0:
-                _sync_folder(file.parent)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise _unwritable(file, error.strerror or str(error)) from error
-    if written != len(text):
-        raise _unwritable(file, "only a part of the line was taken")
-    return made
+def ship(fleet: Fleet) -> int:
+    """Copy every record that has no copy yet, in order; how many were copied.
 
-
-def read_lines(file: Path) -> list[str]:
-    """The log's lines, a torn one at the end included; none when there is no log yet."""
-    try:
-        return _split(file.read_bytes())
-    except FileNotFoundError:
-        return []
-
-
-def parsed(line: str) -> Record | None:
-    """The line as a record; None when it is none: torn, or not of our making."""
-    try:
-        values: Any = json.loads(line)
-        made = Record(**values)
-    except (ValueError, TypeError):
-        return None
-    kinds = {"seq": int, "torn": bool}
-    sound = all(type(getattr(made, f.name)) is kinds.get(f.name, str) for f in fields(Record))
-    return made if sound and made.line() == line else None
-
-
-def digest(line: str) -> str:
-    """The SHA-256 of a line, as `previous` of the next one holds it."""
-    return hashlib.sha256(line.encode(errors="surrogateescape")).hexdigest()
-
-
-def verify_chain(lines: Iterable[str]) -> list[Fault]:
-    """What shows that lines were removed, changed or reordered; an honest log has none, torn lines included.
-
-    A line that is no record is honest where the next record says that it found it torn, or where nothing follows yet.
+    Without an object store there is nothing to do. Raises StoreError when the store refuses or does not answer, or
+    when the controller holds no key for it yet.
     """
-    return list(_faults(list(lines)))
+    return _ship(fleet, patient=True)
 
 
-def _faults(lines: list[str]) -> Iterator[Fault]:
-    previous, torn_before = BEGINNING, False
-    for number, line in enumerate(lines, start=1):
-        made = parsed(line)
-        if made is None:
-            if torn_before:
-                yield Fault(number - 1, "is no record, and no crash leaves two such lines in a row")
-        else:
-            if made.previous != previous:
-                yield Fault(number, f"does not follow line {number - 1}: a line was removed, changed or moved")
-            if made.seq != number - 1:
-                yield Fault(number, f"is record {made.seq} in the place of record {number - 1}")
-            if made.torn != torn_before:
-                yield Fault(number, "does not agree with the line before on whether that was torn")
-        previous, torn_before = digest(line), made is None
+def backlog(fleet: Fleet) -> int:
+    """How many records wait to be shipped, as far as this controller knows."""
+    lines = chain.read_lines(log_file(fleet))
+    return sum(chain.parsed(line) is not None for line in lines[_shipped(_marker(fleet)) :])
 
 
-def _following(content: bytes, fleet: str, told: dict[str, str]) -> tuple[Record, bytes]:
-    """The record that comes after `content`, and the bytes to append; a torn last line is ended first."""
-    lines = _split(content)
-    before = lines[-1] if lines else None
-    made = Record(
-        seq=len(lines),
-        at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        who=_who(),
-        run=_run(),
-        fleet=fleet,
-        previous=BEGINNING if before is None else digest(before),
-        torn=before is not None and parsed(before) is None,
-        **told,
-    )
-    unfinished = bool(content) and not content.endswith(b"\n")
-    return made, (b"\n" if unfinished else b"") + made.line().encode() + b"\n"
+def _ship_if_possible(fleet: Fleet) -> None:
+    global _silent_until  # noqa: PLW0603  (one store a process)
+    if time.monotonic() < _silent_until:
+        return
+    try:
+        _ship(fleet, patient=False)
+    except SparkfleetError:
+        # Not worth failing for: the record is on disk, and `spark audit` shows what waits.
+        _silent_until = time.monotonic() + SILENCE_S
 
 
-def _split(content: bytes) -> list[str]:
-    text = content.decode(errors="surrogateescape")
-    return text.removesuffix("\n").split("\n") if text else []
+def _ship(fleet: Fleet, *, patient: bool) -> int:
+    if fleet.cloud.provider == "none":
+        return 0
+    from sparkfleet.cloud import trail  # boto3 costs half a second: only where there is a store
+
+    found: Trail = trail.of(fleet, patient=patient)
+    marker = _marker(fleet)
+    marker.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    descriptor = os.open(marker, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    count = 0
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lines = chain.read_lines(log_file(fleet))
+        for number in range(_shipped(marker), len(lines)):
+            made = chain.parsed(lines[number])
+            if made:  # a torn line has no name to go by; the next record's digest covers it
+                found.add(trail.name(made), lines[number])
+                count += 1
+            os.pwrite(descriptor, f"{number + 1:012d}\n".encode(), 0)
+    finally:
+        os.close(descriptor)
+    return count
+
+
+def _marker(fleet: Fleet) -> Path:
+    return log_file(fleet).with_suffix(".shipped")
+
+
+def _shipped(marker: Path) -> int:
+    """How many lines have been dealt with; a marker that cannot be read costs only another try of each."""
+    try:
+        return int(marker.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
 
 
 def _check(told: dict[str, str]) -> None:
@@ -210,11 +148,10 @@ def _check(told: dict[str, str]) -> None:
             raise ValueError(f"{name}: expected fingerprints or key ids")
 
 
-def _plain(text: str) -> str:
+def _bounded(text: str) -> str:
     """Prose in bounds: nothing that steers a terminal, and no word so long that it may be a secret."""
-    printable = "".join(c if c.isprintable() else "?" for c in text)
-    shown = LONG_WORD.sub(lambda word: word[0] if IDENTIFIER.fullmatch(word[0]) else "(left out)", printable)
-    return shown[:MOST_DETAIL]
+    shown = LONG_WORD.sub(lambda word: word[0] if IDENTIFIER.fullmatch(word[0]) else "(left out)", text)
+    return printable(shown, MOST_DETAIL)
 
 
 @cache
@@ -229,20 +166,4 @@ def _who() -> str:
         user = getpass.getuser()
     except (OSError, KeyError):  # a user id that has no name
         user = str(os.getuid())
-    return _plain(f"{user}@{socket.gethostname()}")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unwritable(file: Path, why: str) -> SparkfleetError:
-    return SparkfleetError(
-        f"the audit log {file} could not be written: {why}",
-        usually="the disk is full, or the controller's folder belongs to another user",
-        next_step=f"make room and {file.parent} writable for this user, then run the same command again",
-    )
+    return _bounded(f"{user}@{socket.gethostname()}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # https://tailscale.com/kb/1015/100.x-addresses and /kb/1033/ip-and-dns-addresses
 TAILNET_NETWORKS = (ipaddress.ip_network("100.64.0.0/10"), ipaddress.ip_network("fd7a:115c:a1e0::/48"))
 
+CONTROLLER = "controller"
+
 
 def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
@@ -29,7 +31,9 @@ def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     """Hosts and users that are named in one place and described, or reserved, in another."""
     user = _map(raw.get("controller")).get("user", "sparkfleet")
     generations = _map(_map(raw.get("cloud")).get("generations"))
-    faults = [f"cloud.generations.{n}: no such host" for n in generations if n not in hosts]
+    faults = [f"cloud.generations.{n}: no such host" for n in generations if n not in {*hosts, CONTROLLER}]
+    if CONTROLLER in hosts:
+        faults.append(f"hosts.{CONTROLLER}: is the name of the controller's own identity; give the host another")
     for check, waiver in _map(raw.get("waivers")).items():
         unknown = [name for name in _list(_map(waiver).get("hosts")) if name not in hosts]
         faults += [f"waivers.{check}.hosts: {name}: no such host" for name in unknown]

@@ -129,7 +129,11 @@ class Cloud(Described):
     onprem: Onprem | None = None
     aws: Aws | None = None
     generations: dict[HostName, int] = Field(
-        default_factory=dict, description="raise a host's number to give it a new object-store key (default 1)"
+        default_factory=dict,
+        description="raise a host's number, or the controller's, to give it a new object-store key (default 1)",
+    )
+    audit_retention_days: int = Field(
+        default=365, ge=1, le=3650, description="nobody can delete a copy of an audit record before; for new records"
     )
 
 

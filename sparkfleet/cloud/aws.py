@@ -35,10 +35,12 @@ KEY_DELETION_DAYS = 30  # the longest that AWS grants to notice a mistake
 
 
 class Account(pulumi.ComponentResource):
-    """The fleet's part of an AWS account: a KMS key, buckets `datasets` and `models`, the hosts' role, alerts."""
+    """The fleet's part of an AWS account: a KMS key, buckets `datasets`, `models`, `audit`, the hosts' role, alerts."""
 
     buckets: dict[str, aws.s3.Bucket]
     identities: dict[str, pulumi.Resource]
+    controller_policy: Output[str]
+    """What the controller's own credentials need beside what made all this: to add audit records and list them."""
 
     def __init__(self, fleet: Fleet, where: Aws, rules: Iterable[str], opts: ResourceOptions | None = None) -> None:
         """Register everything under one component named after the fleet; `rules`: the texts of all rule files.
@@ -56,7 +58,12 @@ class Account(pulumi.ComponentResource):
             purpose: ProtectedBucket(purpose, f"{where.bucket_prefix}-{purpose}", key.arn, child)
             for purpose in ("datasets", "models")
         }
+        days = fleet.cloud.audit_retention_days
+        protected["audit"] = ProtectedBucket("audit", f"{where.bucket_prefix}-audit", None, child, locked_days=days)
         self.buckets = {purpose: each.bucket for purpose, each in protected.items()}
+        self.controller_policy = self.buckets["audit"].arn.apply(
+            lambda arn: policies.canonical(policies.controller_access(arn, stamps=False))
+        )
         self.identities = {}
         if where.trust_bundle:
             access = Output.all(
@@ -72,32 +79,41 @@ class Account(pulumi.ComponentResource):
 
 
 class ProtectedBucket(pulumi.ComponentResource):
-    """A bucket that is versioned, encrypted with one key, closed to the public and to requests without TLS."""
+    """A bucket that is versioned, encrypted, closed to the public and to requests without TLS.
+
+    With `locked_days` nobody changes or deletes an object before: object lock in COMPLIANCE mode.
+    """
 
     bucket: aws.s3.Bucket
 
-    def __init__(self, name: str, bucket: str, key_arn: Output[str], opts: ResourceOptions) -> None:
-        """Register bucket `bucket` and what protects it, all named `name`."""
+    def __init__(
+        self,
+        name: str,
+        bucket: str,
+        key_arn: Output[str] | None,
+        opts: ResourceOptions,
+        *,
+        locked_days: int | None = None,
+    ) -> None:
+        """Register bucket `bucket` and what protects it, all named `name`; without `key_arn` S3's own key encrypts."""
         super().__init__("sparkfleet:cloud:ProtectedBucket", name, None, opts)
         child = ResourceOptions(parent=self)
         self.bucket = aws.s3.Bucket(
-            name, bucket=bucket, force_destroy=False, opts=stateful(ResourceOptions(parent=self))
-        )
-        self._keep_history(name)
-        aws.s3.BucketServerSideEncryptionConfiguration(
             name,
-            bucket=self.bucket.id,
-            rules=[
-                {
-                    "apply_server_side_encryption_by_default": {
-                        "sse_algorithm": "aws:kms",
-                        "kms_master_key_id": key_arn,
-                    },
-                    "bucket_key_enabled": True,  # one KMS request a bucket and day instead of one an object
-                }
-            ],
-            opts=child,
+            bucket=bucket,
+            force_destroy=False,
+            object_lock_enabled=True if locked_days else None,
+            opts=stateful(ResourceOptions(parent=self)),
         )
+        versioning = self._keep_history(name)
+        if locked_days:
+            aws.s3.BucketObjectLockConfiguration(
+                name,
+                bucket=self.bucket.id,
+                rule={"default_retention": {"mode": "COMPLIANCE", "days": locked_days}},
+                opts=ResourceOptions(parent=self, depends_on=[versioning]),
+            )
+        self._encrypt(name, key_arn)
         aws.s3.BucketOwnershipControls(
             name, bucket=self.bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=child
         )
@@ -110,15 +126,29 @@ class ProtectedBucket(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=child,
         )
-        document = Output.all(self.bucket.arn, key_arn).apply(
-            lambda arns: policies.canonical(policies.protected_bucket(arns[0], arns[1]))
-        )
+        document = Output.all(self.bucket.arn, key_arn).apply(lambda arns: _bucket_policy(arns[0], arns[1]))
         # S3 answers "conflicting operation" when policy and access block are put at the same time.
         after_closing = ResourceOptions(parent=self, depends_on=[closed])
         aws.s3.BucketPolicy(name, bucket=self.bucket.id, policy=document, opts=after_closing)
         self.register_outputs({"bucket": self.bucket.bucket})
 
-    def _keep_history(self, name: str) -> None:
+    def _encrypt(self, name: str, key_arn: Output[str] | None) -> None:
+        # S3's own key: only then a list shows each object's MD5, by which `spark audit --verify` compares it.
+        default = {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn} if key_arn else {"sse_algorithm": "AES256"}
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            name,
+            bucket=self.bucket.id,
+            rules=[
+                {
+                    "apply_server_side_encryption_by_default": default,
+                    # One KMS request a bucket and day instead of one an object.
+                    "bucket_key_enabled": bool(key_arn),
+                }
+            ],
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _keep_history(self, name: str) -> aws.s3.BucketVersioning:
         versioning = aws.s3.BucketVersioning(
             name,
             bucket=self.bucket.id,
@@ -138,6 +168,7 @@ class ProtectedBucket(pulumi.ComponentResource):
             ],
             opts=ResourceOptions(parent=self, depends_on=[versioning]),
         )
+        return versioning
 
 
 class HostRole(pulumi.ComponentResource):
@@ -218,6 +249,14 @@ def _account_root(caller_arn: str) -> str:
     """The account of an ARN such as arn:aws:sts::111122223333:assumed-role/x/y, in the caller's own partition."""
     _, partition, _, _, account, *_ = caller_arn.split(":")
     return f"arn:{partition}:iam::{account}:root"
+
+
+def _bucket_policy(arn: str, key_arn: str | None) -> str:
+    """With a key of our own: no other encryption. Without: the audit bucket, in which nothing is written twice."""
+    document = (
+        policies.protected_bucket(arn, key_arn) if key_arn else policies.audit_bucket(arn, tls=True, conditional=True)
+    )
+    return policies.canonical(document)
 
 
 def _access(arns: Mapping[str, str], region: str) -> str:

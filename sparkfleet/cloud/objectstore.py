@@ -1,9 +1,9 @@
 """An S3-compatible store's administrator → buckets brought to a described state, observed and, when empty, removed.
 
 The one place that opens connections to the store and turns its refusals into StoreError. Every function can be run
-again after a kill at any point. Seen on versitygw 1.8.0: versioning, bucket policies with conditions and S3's own
-refusal to delete a bucket that still holds versions work; default encryption, lifecycle and public access block answer
-NotImplemented, hence only what all stores have is described here.
+again after a kill at any point. Seen on versitygw 1.8.0: versioning, object lock, bucket policies with conditions and
+S3's own refusal to delete a bucket that still holds versions work; default encryption, lifecycle and public access
+block answer NotImplemented, hence only what all stores have is described here.
 """
 
 from __future__ import annotations
@@ -66,10 +66,14 @@ class Key:
 
 @dataclass(frozen=True)
 class BucketState:
-    """What a bucket is like: `versioning` is Enabled, Suspended or "" (never on); `policy` is canonical or ""."""
+    """What a bucket is like: `versioning` is Enabled, Suspended or "" (never on); `policy` is canonical or "".
+
+    `retention` is what object lock does with new objects: "COMPLIANCE 365 days", "none", or "" without object lock.
+    """
 
     versioning: str
     policy: str
+    retention: str = ""
 
 
 def administrator(connection: Connection) -> Key:
@@ -85,9 +89,9 @@ def administrator(connection: Connection) -> Key:
         ) from None
 
 
-def s3(connection: Connection, key: Key) -> S3Client:
+def s3(connection: Connection, key: Key, config: Config = PATIENCE) -> S3Client:
     """A client of the S3 API that acts with `key`."""
-    return _session(key).client("s3", endpoint_url=connection.endpoint, region_name=connection.region, config=PATIENCE)
+    return _session(key).client("s3", endpoint_url=connection.endpoint, region_name=connection.region, config=config)
 
 
 def iam(connection: Connection, key: Key) -> IAMClient:
@@ -102,11 +106,13 @@ def ensure_bucket(connection: Connection, name: str, wanted: BucketState) -> Non
     client = s3(connection, administrator(connection))
     with explained(f"making bucket {name}", connection):
         try:
-            client.create_bucket(Bucket=name)
+            client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=bool(wanted.retention))
         except ClientError as error:
             if code(error) != "BucketAlreadyOwnedByYou":
                 raise
-        if wanted.versioning == ENABLED:
+        if wanted.retention:
+            _ensure_retention(client, name, wanted.retention)
+        elif wanted.versioning == ENABLED:  # object lock brings versioning with it
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         if wanted.policy:
             client.put_bucket_policy(Bucket=name, Policy=wanted.policy)
@@ -130,7 +136,7 @@ def observe_bucket(connection: Connection, name: str) -> BucketState | None:
             if code(error) != "NoSuchBucketPolicy":
                 raise
             policy = ""
-    return BucketState(versioning, policy)
+        return BucketState(versioning, policy, _retention(client, name))
 
 
 def remove_empty_bucket(connection: Connection, name: str) -> bool:
@@ -152,6 +158,39 @@ def remove_empty_bucket(connection: Connection, name: str) -> bool:
             if code(error) != "NoSuchBucket":
                 raise
     return True
+
+
+def _ensure_retention(client: S3Client, name: str, wanted: str) -> None:
+    """Set what object lock does with new objects. Objects that are there keep what they were given."""
+    found = _retention(client, name)
+    if not found:
+        raise StoreError(
+            f"bucket {name} exists without object lock: what is in it can be changed and deleted",
+            usually="it was made by hand, or by something else than this project",
+            next_step=f"move what it holds elsewhere and delete the bucket, or give the fleet another name; {name} is "
+            "then made with object lock",
+        )
+    if found != wanted:
+        mode, days, _ = wanted.split()
+        rule: Any = {"DefaultRetention": {"Mode": mode, "Days": int(days)}}
+        client.put_object_lock_configuration(
+            Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+        )
+
+
+def _retention(client: S3Client, name: str) -> str:
+    """What object lock does with new objects, as BucketState says it."""
+    try:
+        lock = client.get_object_lock_configuration(Bucket=name).get("ObjectLockConfiguration", {})
+    except ClientError as error:
+        if code(error) in {"ObjectLockConfigurationNotFoundError", "NotImplemented"}:
+            return ""
+        raise
+    rule: Mapping[str, Any] = lock.get("Rule", {}).get("DefaultRetention", {})
+    for unit in ("Days", "Years"):
+        if rule.get(unit):
+            return f"{rule['Mode']} {rule[unit]} {unit.lower()}"
+    return "none"
 
 
 def code(error: ClientError) -> str:

@@ -9,6 +9,7 @@ so these names are for good. Inputs and outputs hold references to secrets, neve
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,14 @@ if TYPE_CHECKING:
 ENABLED = "Enabled"
 ACTIVE = "active"
 POLICY_NAME = "host-access"
+CONTROLLER = "controller"
+"""No host has this name (cross_checks): the controller's own identity and key file have it."""
+
 WHERE = ("endpoint", "region", "admin")
-BUCKET_INPUTS = ("bucket", "versioning", "policy", *WHERE)
+BUCKET_INPUTS = ("bucket", "versioning", "policy", "retention", *WHERE)
+UNTIL_NOW = {"retention": ""}
+"""Inputs that states of earlier versions lack, as they were then."""
+
 IDENTITY_INPUTS = (
     "user",
     "policies",
@@ -56,7 +63,7 @@ class BucketProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare every input; another name is another bucket."""
-        return _diff(olds, news, BUCKET_INPUTS, replaces="bucket")
+        return _diff(UNTIL_NOW | olds, news, BUCKET_INPUTS, replaces="bucket")
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring the bucket to the new description."""
@@ -69,7 +76,7 @@ class BucketProvider(ResourceProvider):
         found = objectstore.observe_bucket(_connection(props), str(props["bucket"]))
         if found is None:
             return ReadResult("", {})
-        actual = _only(props, BUCKET_INPUTS) | {"versioning": found.versioning, "policy": found.policy}
+        actual = _only(UNTIL_NOW | props, BUCKET_INPUTS) | asdict(found)
         return ReadResult(id_, dict(actual), inputs=actual)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -85,7 +92,8 @@ class BucketProvider(ResourceProvider):
     def _converge(props: Mapping[str, Any]) -> dict[str, Any]:
         from sparkfleet.cloud import objectstore
 
-        wanted: BucketState = objectstore.BucketState(str(props["versioning"]), str(props["policy"]))
+        parts = (str(props[key]) for key in ("versioning", "policy", "retention"))
+        wanted: BucketState = objectstore.BucketState(*parts)
         objectstore.ensure_bucket(_connection(props), str(props["bucket"]), wanted)
         return _only(props, BUCKET_INPUTS)
 
@@ -132,18 +140,20 @@ class IdentityProvider(ResourceProvider):
 
 
 class Bucket(pulumi.dynamic.Resource, module="sparkfleet", name="Bucket"):
-    """A bucket with versioning. `policy` is a canonical document, or "" for none."""
+    """A bucket with versioning; `policy` and `retention` as objectstore.BucketState has them."""
 
     bucket: pulumi.Output[str]
 
-    def __init__(self, name: str, bucket: str, policy: str, where: Onprem, opts: ResourceOptions) -> None:
-        """Describe bucket `bucket` of the store at `where`."""
-        props = {"bucket": bucket, "versioning": ENABLED, "policy": policy, **_where(where)}
+    def __init__(  # noqa: PLR0913, PLR0917  (what a bucket is)
+        self, name: str, bucket: str, policy: str, where: Onprem, opts: ResourceOptions, retention: str = ""
+    ) -> None:
+        """Describe bucket `bucket` of the store at `where`; with a retention it is made with object lock."""
+        props = {"bucket": bucket, "versioning": ENABLED, "policy": policy, "retention": retention, **_where(where)}
         super().__init__(BucketProvider(), name, props, opts)
 
 
 class Identity(pulumi.dynamic.Resource, module="sparkfleet", name="Identity"):
-    """A user of the store for one host, with one access key.
+    """A user of the store for one host, or for the controller, with one access key.
 
     Raising `generation` makes a new key: proven to work before the old one is deleted. A new host file system gets the
     key from `secret_file` (on the controller) at the next apply.
@@ -160,10 +170,14 @@ class Identity(pulumi.dynamic.Resource, module="sparkfleet", name="Identity"):
 
 
 class Store(pulumi.ComponentResource):
-    """The fleet's part of the store: buckets `<fleet>-datasets` and `<fleet>-models`, one identity a host."""
+    """The fleet's part of the store: buckets `<fleet>-datasets`, `<fleet>-models`, `<fleet>-audit`, the identities.
+
+    One identity a host, and the controller's own, which can only add to the audit bucket.
+    """
 
     buckets: dict[str, Bucket]
     identities: dict[str, Identity]
+    """By host; the controller's is none of these."""
 
     def __init__(self, fleet: Fleet, where: Onprem, opts: ResourceOptions | None = None) -> None:
         """Register everything under one component named after the fleet."""
@@ -176,16 +190,38 @@ class Store(pulumi.ComponentResource):
         self.buckets = {
             purpose: Bucket(name, name, bucket_policy(name, tls=tls), where, child) for purpose, name in names.items()
         }
+        audit = f"{fleet.fleet}-audit"
+        kept = f"COMPLIANCE {fleet.cloud.audit_retention_days} days"
+        self.buckets["audit"] = Bucket(audit, audit, audit_policy(audit, tls=tls), where, child, kept)
         after_buckets = ResourceOptions(parent=self, depends_on=list(self.buckets.values()))
         self.identities = {
             host: Identity(host, identity(fleet, host, names), where, after_buckets) for host in fleet.hosts
         }
+        Identity(CONTROLLER, controller_identity(fleet, audit), where, after_buckets)
         self.register_outputs({purpose: bucket.bucket for purpose, bucket in self.buckets.items()})
 
 
 def bucket_policy(bucket: str, *, tls: bool) -> str:
     """The policy of a bucket on the premises: TLS only, where the store speaks TLS at all."""
     return policies.canonical(policies.tls_only(policies.bucket_arn(bucket))) if tls else ""
+
+
+def audit_policy(bucket: str, *, tls: bool) -> str:
+    """The policy of the audit bucket. versitygw 1.8.0 calls a policy with s3:if-none-match malformed."""
+    return policies.canonical(policies.audit_bucket(policies.bucket_arn(bucket), tls=tls, conditional=False))
+
+
+def controller_identity(fleet: Fleet, bucket: str) -> dict[str, Any]:
+    """What `Identity` is told about the controller's own, which can only add to the audit bucket."""
+    access = policies.controller_access(policies.bucket_arn(bucket), stamps=True)
+    return {
+        "user": f"{fleet.fleet}-{CONTROLLER}",
+        "policies": {"controller-access": policies.canonical(access)},
+        "generation": fleet.generation(CONTROLLER),
+        "secret_file": str(fleet.controller.store_key(CONTROLLER)),
+        "proof_bucket": bucket,
+        "proof_prefix": policies.AUDIT,
+    }
 
 
 def identity(fleet: Fleet, host: str, buckets: Mapping[str, str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Required, TypedDict
 
 SHARED = "shared/"
+AUDIT = "audit/"
 CERTIFICATE_NAME = "${aws:PrincipalTag/x509Subject/CN}"
 """Stands for the caller's own host name where the caller came through IAM Roles Anywhere with a certificate."""
 
@@ -80,6 +81,54 @@ def host_access(datasets_arn: str, models_arn: str, host: str = CERTIFICATE_NAME
         },
         {"Sid": "ListModels", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": models_arn},
     )
+
+
+def controller_access(audit_arn: str, *, stamps: bool) -> Document:
+    """What the controller may do with the audit bucket: put objects below `audit/` and list them, nothing else.
+
+    `stamps`: it also says how long each object is locked, for stores that do not take that from the bucket. In
+    COMPLIANCE mode the same permission cannot shorten a lock (S3 user guide, "Object Lock retention modes").
+    """
+    return _document(
+        {
+            "Sid": "AddRecords",
+            "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:PutObjectRetention"] if stamps else "s3:PutObject",
+            "Resource": f"{audit_arn}/{AUDIT}*",
+        },
+        {
+            "Sid": "ListRecords",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket", "s3:ListBucketVersions"],
+            "Resource": audit_arn,
+            "Condition": {"StringLike": {"s3:prefix": f"{AUDIT}*"}},
+        },
+    )
+
+
+def audit_bucket(arn: str, *, tls: bool, conditional: bool) -> Document:
+    """A bucket policy under which nobody deletes anything and, with `conditional`, nobody writes an object twice.
+
+    `tls`: the store speaks TLS, so that requests without it are refused. `conditional`: the store knows the condition
+    key s3:if-none-match (AWS does, since November 2024: S3 user guide, "Enforce conditional writes").
+    """
+    objects = f"{arn}/*"
+    never: Statement = {
+        "Sid": "NobodyDeletes",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion"],
+        "Resource": objects,
+    }
+    once: Statement = {
+        "Sid": "NobodyOverwrites",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": objects,
+        "Condition": {"Null": {"s3:if-none-match": "true"}},
+    }
+    return _document(*([_tls_only(arn)] if tls else []), never, *([once] if conditional else []))
 
 
 def with_key(document: Document, key_arn: str, region: str) -> Document:

@@ -24,7 +24,10 @@ class CloudResources:
     """Host name → the id of the object-store key that the controller will hold for it; unknown until it is made."""
 
     buckets: Mapping[str, Output[str]] = field(default_factory=dict)
-    """"datasets" and "models" → the bucket's name."""
+    """"datasets", "models" and "audit" → the bucket's name."""
+
+    controller_policy: Output[str] | None = None
+    """In an AWS account: the policy to attach to the controller's own identity, so that it can ship audit records."""
 
 
 def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
@@ -49,5 +52,6 @@ def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
         return CloudResources(
             identities=account.identities,
             buckets={purpose: bucket.bucket for purpose, bucket in account.buckets.items()},
+            controller_policy=account.controller_policy,
         )
     return CloudResources()

@@ -143,3 +143,12 @@ def test_a_path_of_a_host_is_one_word_of_its_unit(path: str) -> None:
     [fault] = faults({"fleet": "lab", "hosts": {"spark-01": {"addresses": V4, "procfs": path}}})
 
     assert fault.startswith("hosts.spark-01.procfs: expected an absolute path")
+
+
+def test_the_controllers_own_identity_has_a_name_that_no_host_can_have() -> None:
+    """A host called controller would share its key file; the controller's key can be renewed as a host's can."""
+    sound = {"fleet": "lab", "hosts": {"spark-01": {"addresses": V4}}, "cloud": {"generations": {"controller": 2}}}
+    taken = {"fleet": "lab", "hosts": {"controller": {"addresses": V4}}}
+
+    assert faults(sound) == []
+    assert faults(taken) == ["hosts.controller: is the name of the controller's own identity; give the host another"]

@@ -93,15 +93,17 @@ def test_without_a_cloud_there_are_the_hosts_alone(run: Callable[..., Recorder])
 
 
 def test_on_the_premises_there_are_buckets_identities_and_hosts(run: Callable[..., Recorder]) -> None:
-    """Exactly two buckets, one identity a host, one host each."""
+    """Exactly three buckets, one identity a host and one of the controller, one host each."""
     recorder = run(cloud=ONPREM)
     kinds = sorted((kind.rpartition(":")[2], name) for kind, name in recorder.registered if "dynamic" in kind)
 
     assert kinds == [
+        ("Bucket", "office-audit"),
         ("Bucket", "office-datasets"),
         ("Bucket", "office-models"),
         ("Host", "spark-01"),
         ("Host", "spark-02"),
+        ("Identity", "controller"),
         ("Identity", "spark-01"),
         ("Identity", "spark-02"),
     ]

@@ -148,7 +148,8 @@ def provisioned(fleet: Fleet, connection: Connection) -> Provisioned:
 
 def bucket_inputs(fleet: Fleet, name: str) -> dict[str, Any]:
     """What Pulumi would hand to BucketProvider."""
-    return {"bucket": name, "versioning": onprem.ENABLED, "policy": "", **onprem._where(fleet.cloud.onprem)}
+    plain = {"versioning": onprem.ENABLED, "policy": "", "retention": ""}
+    return {"bucket": name, **plain, **onprem._where(fleet.cloud.onprem)}
 
 
 def identity_inputs(fleet: Fleet, host: str) -> dict[str, Any]:

@@ -121,7 +121,8 @@ REST = {
     ("pulumi:providers:aws", "aws"),
     ("aws:kms/key:Key", "data"),
     ("aws:kms/alias:Alias", "data"),
-} | {(typ, purpose) for typ in BUCKET_PARTS for purpose in ("datasets", "models")}
+    ("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", "audit"),
+} | {(typ, purpose) for typ in BUCKET_PARTS for purpose in ("datasets", "models", "audit")}
 
 
 def test_exactly_these_resources_are_registered(registered: Registered) -> None:
@@ -169,7 +170,8 @@ def test_every_resource_hangs_below_the_fleet_and_uses_its_provider(registered: 
 
 def test_what_holds_data_is_protected_and_outlives_the_stack(registered: Registered) -> None:
     """Buckets and the key that opens them, and nothing else, are protected and retained."""
-    holds_data = {("aws:s3/bucket:Bucket", "datasets"), ("aws:s3/bucket:Bucket", "models"), ("aws:kms/key:Key", "data")}
+    buckets = {("aws:s3/bucket:Bucket", purpose) for purpose in ("datasets", "models", "audit")}
+    holds_data = buckets | {("aws:kms/key:Key", "data")}
 
     assert {key for key, request in registered.items() if request.protect} == holds_data
     assert {key for key, request in registered.items() if request.retainOnDelete} == holds_data
@@ -209,6 +211,49 @@ def test_a_bucket_is_versioned_encrypted_closed_and_tls_only(registered: Registe
     assert f"arn:aws:s3:::{name}" in seen["BucketPolicy"]["policy"]["Statement"][0]["Resource"]
     rules = seen["BucketLifecycleConfiguration"]["rules"]
     assert [rule["abortIncompleteMultipartUpload"] for rule in rules] == [{"daysAfterInitiation": 7}]
+
+
+def test_audit_records_are_locked_for_a_year_and_written_once(registered: Registered) -> None:
+    """Object lock from the start, in the mode that binds root, too; nobody deletes, nobody writes without condition."""
+    bucket = inputs(registered, "aws:s3/bucket:Bucket", "audit")
+    lock = inputs(registered, "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", "audit")
+    encryption = inputs(
+        registered,
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        "audit",
+    )
+    policy = inputs(registered, "aws:s3/bucketPolicy:BucketPolicy", "audit")["policy"]
+    others = inputs(registered, "aws:s3/bucket:Bucket", "datasets")
+
+    assert (bucket["bucket"], bucket["objectLockEnabled"]) == ("oceanid-ml-audit", True)
+    assert "objectLockEnabled" not in others
+    assert lock["rule"] == {"defaultRetention": {"mode": "COMPLIANCE", "days": 365}}
+    assert encryption["rules"][0]["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}
+    assert {s["Sid"]: s["Effect"] for s in policy["Statement"]} == {
+        "TlsOnly": "Deny",
+        "NobodyDeletes": "Deny",
+        "NobodyOverwrites": "Deny",
+    }
+
+
+def test_what_the_controllers_own_credentials_need_is_an_output(describe: Callable[..., Fleet]) -> None:
+    """The policy to attach lets the controller add and list audit records of this bucket, and nothing else."""
+    recorder = Recorder(Answers())
+    pulumi.runtime.set_mocks(recorder.mocks, project="sparkfleet", stack="test", monitor=recorder)
+    told: list[str] = []
+
+    @pulumi.runtime.test
+    def program() -> Any:
+        policy = provide(describe(), [RULES]).controller_policy
+        assert policy
+        return policy.apply(told.append)
+
+    program()
+
+    rules = {statement["Sid"]: statement for statement in json.loads(told[0])["Statement"]}
+    assert rules["AddRecords"]["Action"] == "s3:PutObject"
+    assert rules["AddRecords"]["Resource"] == "arn:aws:s3:::oceanid-ml-audit/audit/*"
+    assert set(rules) == {"AddRecords", "ListRecords"}
 
 
 def test_the_key_is_rotated_and_stays_manageable(registered: Registered) -> None:

@@ -23,6 +23,8 @@ DOCUMENTS = {
     "fleet_access": policies.with_key(policies.host_access(DATASETS, MODELS), KEY, "eu-west-1"),
     "tls_only": policies.tls_only(DATASETS),
     "protected_bucket": policies.protected_bucket(DATASETS, KEY),
+    "controller_access": policies.controller_access(policies.bucket_arn("demo-audit"), stamps=True),
+    "audit_bucket": policies.audit_bucket(policies.bucket_arn("demo-audit"), tls=True, conditional=True),
     "key_administration": policies.key_administration("arn:aws:iam::111122223333:root"),
     "roles_anywhere_trust": policies.roles_anywhere_trust(
         "arn:aws:rolesanywhere:eu-west-1:111122223333:trust-anchor/9a", ["spark-02", "spark-01"]
