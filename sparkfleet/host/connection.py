@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from sparkfleet.errors import UnreachableError
+from sparkfleet.host import keyring
 from sparkfleet.host.wire import Dialogue, Proof, dial
 from sparkfleet.text import printable
 
@@ -73,6 +74,12 @@ class LoginRefusedError(UnreachableError):
     """The host answered as itself, but does not accept this key or password."""
 
 
+class HostKeyError(UnreachableError):
+    """The host shows a key that is not the pinned one; `key` is what it shows, as paramiko has it."""
+
+    key: Any = None
+
+
 class Session:
     """One authenticated connection; `run` gives a command its whole stdin at once. Use as a context manager."""
 
@@ -81,13 +88,21 @@ class Session:
         self.target = target
         self.address, self._wire = dial(target)
         try:
-            self._connection = self._login(password)
+            try:
+                self._connection = self._login(password)
+            except HostKeyError as error:
+                # paramiko compares with the first pinned key of a type; a host that is given another one has two.
+                if not _is_pinned(target, error.key):
+                    raise
+                self._wire.close()
+                self.address, self._wire = dial(target)
+                self._connection = self._login(password, expected=error.key)
         except BaseException:
             self._wire.close()
             raise
         self._wire.allow(IDLE_BYTES)
 
-    def _login(self, password: str | None) -> fabric.Connection:
+    def _login(self, password: str | None, expected: Any = None) -> fabric.Connection:
         import fabric
         import paramiko
 
@@ -114,18 +129,23 @@ class Session:
                 usually="it was not adopted yet.",
                 next_step=f"run `spark adopt {target.name}`.",
             )
+        if expected is not None:
+            client.get_host_keys().clear()
+            client.get_host_keys().add(target.name, expected.get_name(), expected)
         try:
             proof.key = None if password else paramiko.PKey.from_path(target.private_key)
             if connection.open():
                 raise paramiko.AuthenticationException  # noqa: TRY301  (told below, like every refusal)
         except paramiko.BadHostKeyException as error:
             found = fingerprint(error.key)
-            raise UnreachableError(
+            refused = HostKeyError(
                 f"{target.name} at {self.address} shows another host key than the pinned one: {found}.",
                 usually="the machine was reinstalled, another machine has its address, or somebody is in between.",
                 next_step=f"read the fingerprint on its console; if it is right, run `spark adopt {target.name}` "
                 "with --fingerprint.",
-            ) from error
+            )
+            refused.key = error.key
+            raise refused from error
         except paramiko.AuthenticationException as error:
             raise LoginRefusedError(
                 f"{target.name} at {self.address} refused {target.user}'s {'password' if password else 'login'}.",
@@ -154,8 +174,9 @@ class Session:
         with self._bounded(most_wire_bytes, timeout_s, IN_THE_MIDDLE):
             # The window is wider than the bound: a flood of stderr passes it while we read stdout.
             channel = self._open(command, timeout_s, window_size=most_wire_bytes)
-            channel.sendall(stdin.encode())
-            channel.shutdown_write()
+            with contextlib.suppress(OSError):  # it ended before it read all: its own words say why
+                channel.sendall(stdin.encode())
+                channel.shutdown_write()
             stdout, stderr = channel.makefile("rb").read(), channel.makefile_stderr("rb").read()
             code = channel.recv_exit_status()
             if code < 0 and self._wire.ended:  # a broken connection, which reads like the end of an answer
@@ -170,7 +191,8 @@ class Session:
         with self._bounded(MOST_BYTES, timeout_s, IN_THE_MIDDLE):
             channel = self._open(command, timeout_s)
             channel.settimeout(timeout_s)
-            channel.sendall(stdin.encode())
+            with contextlib.suppress(OSError):  # the same
+                channel.sendall(stdin.encode())
         self._wire.allow(MOST_BYTES)
         return Dialogue(channel)
 
@@ -244,6 +266,12 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_pinned(target: Target, key: Any) -> bool:
+    """Whether the key that a host shows is one of those pinned under its name."""
+    pins = keyring.pinned(target.known_hosts.read_text(encoding="utf-8"), target.name)
+    return keyring.PublicKey(key.get_name(), key.get_base64()) in pins
 
 
 def offered_key(target: Target, prefer: tuple[str, ...] = ("ssh-ed25519",)) -> tuple[str, str]:

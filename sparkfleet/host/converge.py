@@ -1,11 +1,11 @@
-"""One host and its description → observe, plan, apply, observe again, verify: the heart, in order."""
+"""One host and its description → observe, plan, apply, observe again, verify: the heart, in order, and alone on it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from sparkfleet.errors import ApplyError, SparkfleetError, VerifyError
-from sparkfleet.host import sources
+from sparkfleet.host import lock, sources
 from sparkfleet.host.apply import Work, apply
 from sparkfleet.host.connection import Target
 from sparkfleet.host.desired import Desired, desired
@@ -31,7 +31,8 @@ def converge(
     """Bring one host to its description and prove it; safe to repeat, also after a kill anywhere.
 
     `recorded` are the settings that the caller planned with: files edited since then stop the run before the host is
-    touched. `known` is the machine id that the caller expects. Raises UnreachableError, ApplyError or VerifyError.
+    touched. `known` is the machine id that the caller expects. Raises LockedError, UnreachableError, ApplyError or
+    VerifyError.
     """
     wanted = desired(fleet, name, sources.read(fleet))
     if wanted.settings != dict(recorded):
@@ -41,21 +42,23 @@ def converge(
             next_step="run `pulumi up` again.",
         )
     target, sysfs = Target.of(fleet, name), str(fleet.hosts[name].sysfs)
-    before = observe(target, wanted.settings, sysfs=sysfs)
-    if known:
-        same_machine(name, known, before.facts)
-    changes = plan(before.settings, wanted)
-    after = _apply(fleet, wanted, changes, before, say) if changes else before
-    _verify(fleet, name)
+    with lock.held(target, "pulumi up", say=say) as held:
+        before = observe(target, wanted.settings, sysfs=sysfs)
+        if known:
+            same_machine(name, known, before.facts)
+        changes = plan(before.settings, wanted)
+        held.check()
+        after = _apply(fleet, wanted, changes, before, say) if changes else before
+        _verify(fleet, name)
     return after
 
 
 def same_machine(name: str, known: str, facts: Mapping[str, str]) -> None:
     """Raise when the machine that answered is not the one that the stack knows; nothing was touched yet."""
-    if facts["machine_id"] != known:
+    found = facts.get("machine_id", "none")
+    if found != known:
         raise SparkfleetError(
-            f"{name} is another machine than the one this stack knows (machine id {facts['machine_id'][:8]}…); "
-            "nothing was touched.",
+            f"{name} is another machine than the one this stack knows (machine id {found[:8]}…); nothing was touched.",
             usually="the box was replaced or reinstalled.",
             next_step=f"if that is right: `pulumi state delete` the SparkHost of {name}, then `pulumi up`.",
         )

@@ -87,6 +87,8 @@ class Dialogue:
 
     def say(self, text: str, *, timeout_s: float = 10.0) -> None:
         """Send it; raises when the command is gone, or takes nothing for that long."""
+        if self._channel.closed or self._channel.eof_received:
+            raise EOFError
         self._channel.settimeout(timeout_s)
         self._channel.sendall(text.encode())
 
@@ -101,11 +103,6 @@ class Dialogue:
             self._heard += data
         line, _, self._heard = self._heard.partition(b"\n")
         return line.decode(errors="replace")
-
-    @property
-    def over(self) -> bool:
-        """Whether the command, or the connection, has ended."""
-        return bool(self._channel.closed or self._channel.eof_received)
 
     def last_words(self) -> str:
         """What stands on its stderr now."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import types
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,7 @@ def test_another_machine_under_the_same_name_is_refused_untouched(
     monkeypatch.setattr(converging.sources, "read", lambda *_: None)
     monkeypatch.setattr(converging, "desired", lambda *_: wanted)
     monkeypatch.setattr(converging, "observe", lambda *_, **__: Observed({}, {"machine_id": "f" * 32}, "127.0.0.1"))
+    monkeypatch.setattr(converging.lock, "held", lambda *_, **__: nullcontext())
     monkeypatch.setattr(converging, "apply", lambda *_, **__: pytest.fail("the other machine was touched"))
 
     with pytest.raises(SparkfleetError, match=r"(?s)another machine.*nothing was touched.*pulumi state delete"):
