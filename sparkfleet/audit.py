@@ -14,10 +14,11 @@ import re
 import secrets as randomness
 import socket
 import time
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from sparkfleet import chain
+from sparkfleet import audit_check, chain
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.forms import HOST_NAME
 from sparkfleet.secrets import FILE_MODE, FOLDER_MODE
@@ -26,6 +27,7 @@ from sparkfleet.text import printable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sparkfleet.audit_check import Disagreement
     from sparkfleet.cloud.trail import Trail
     from sparkfleet.model import Fleet
 
@@ -87,6 +89,27 @@ def backlog(fleet: Fleet) -> int:
     """How many records wait to be shipped, as far as this controller knows."""
     lines = chain.read_lines(log_file(fleet))
     return sum(chain.parsed(line) is not None for line in lines[_shipped(_marker(fleet)) :])
+
+
+def verify(fleet: Fleet) -> list[Disagreement]:
+    """What does not agree: within the log and, where there is an object store, between it and its copies.
+
+    Raises StoreError when the store does not answer and the log alone shows nothing.
+    """
+    lines = chain.read_lines(log_file(fleet))
+    found = audit_check.check_chain(lines)
+    if fleet.cloud.provider == "none":
+        return found
+    from sparkfleet.cloud import trail
+
+    try:
+        copies = trail.of(fleet).copies()
+    except SparkfleetError:
+        if found:
+            return found
+        raise
+    retained = timedelta(days=fleet.cloud.audit_retention_days)
+    return found + audit_check.compare(lines, copies, trail.name, _shipped(_marker(fleet)), retained)
 
 
 def _ship_if_possible(fleet: Fleet) -> None:

@@ -57,17 +57,17 @@ def compare(
     records = {number: made for number, line in enumerate(lines, start=1) if (made := chain.parsed(line))}
     names = {name(made): number for number, made in records.items()}
     oldest = datetime.now(UTC) - retained
-    found = []
+    found = [_unknown(copy, records) for key, copy in there.items() if key not in names]
+    told = {one.line for one in found}
     for key, number in names.items():
         if key in there:
             found += list(_same(there[key], number, lines[number - 1]))
+        elif number in told:  # it was changed here: under its old name its copy is there
+            continue
         elif number > shipped:
             found.append(Disagreement("unshipped", number, "waits to be shipped"))
         elif _when(records[number]) > oldest:
             found.append(Disagreement("missing there", number, "has no copy, though it was noted as shipped"))
-    for key, copy in there.items():
-        if key not in names:
-            found.append(_unknown(copy, records))
     return sorted(found, key=lambda one: (one.line or 0, one.kind))
 
 

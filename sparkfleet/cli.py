@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 VERBS = {
     "adopt": "Take a factory machine to one that can be described.",
+    "audit": "Show what happened to each way in, and whether somebody changed that story.",
     "inventory": "Speak Ansible's dynamic-inventory protocol.",
     "plan": "Show what differs between hosts and their description; changes nothing.",
     "status": "Show how hosts stand, as their monitor saw them last.",

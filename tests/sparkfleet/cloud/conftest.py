@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.toolchain.build import ensure
+from sparkfleet import audit
 from sparkfleet.cloud import objectstore, onprem
 from sparkfleet.cloud.objectstore import Connection, Key
 from sparkfleet.model import Fleet
@@ -144,6 +145,31 @@ def provisioned(fleet: Fleet, connection: Connection) -> Provisioned:
     for host in fleet.hosts:
         outputs[host] = onprem.IdentityProvider().create(identity_inputs(fleet, host)).outs
     return Provisioned(fleet, connection, outputs, names["datasets"], names["models"])
+
+
+@pytest.fixture
+def audited(provisioned: Provisioned, monkeypatch: pytest.MonkeyPatch) -> Provisioned:
+    """A provisioned fleet whose audit bucket and controller's key exist, too."""
+    monkeypatch.setattr(audit, "_silent_until", 0.0)
+    fleet = provisioned.fleet
+    onprem.BucketProvider().create(audit_bucket_inputs(fleet))
+    inputs = onprem.controller_identity(fleet, f"{fleet.fleet}-audit")
+    where = {**onprem._where(fleet.cloud.onprem), "iam_endpoint": fleet.cloud.onprem.iam_endpoint}
+    onprem.IdentityProvider().create({**inputs, "generation": 1.0, "key": onprem.ACTIVE, **where})
+    return provisioned
+
+
+def audit_bucket_inputs(fleet: Fleet) -> dict[str, Any]:
+    """What Pulumi would hand to BucketProvider for the audit bucket."""
+    name = f"{fleet.fleet}-audit"
+    locked = {"retention": "COMPLIANCE 1 days", "policy": onprem.audit_policy(name, tls=False)}
+    return bucket_inputs(fleet, name) | locked
+
+
+@pytest.fixture(scope="session")
+def inputs_of_audit_bucket() -> Callable[[Fleet], dict[str, Any]]:
+    """The function that says what Pulumi would hand to BucketProvider for the audit bucket."""
+    return audit_bucket_inputs
 
 
 def bucket_inputs(fleet: Fleet, name: str) -> dict[str, Any]:

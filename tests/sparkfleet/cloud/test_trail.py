@@ -58,28 +58,6 @@ EVERYDAY: dict[str, Request] = DELETES | {
 }
 
 
-@pytest.fixture
-def audited(provisioned: Any, inputs_of_bucket: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A provisioned fleet whose audit bucket and controller's key exist, too."""
-    monkeypatch.setattr(audit, "_silent_until", 0.0)
-    fleet = provisioned.fleet
-    onprem.BucketProvider().create(audit_bucket(fleet, inputs_of_bucket))
-    inputs = onprem.controller_identity(fleet, f"{fleet.fleet}-audit")
-    where = {**onprem._where(fleet.cloud.onprem), "iam_endpoint": fleet.cloud.onprem.iam_endpoint}
-    onprem.IdentityProvider().create({**inputs, "generation": 1.0, "key": onprem.ACTIVE, **where})
-    return provisioned
-
-
-def audit_bucket(fleet: Fleet, inputs_of_bucket: Callable[..., Any]) -> dict[str, Any]:
-    """What Pulumi would hand to BucketProvider for the audit bucket."""
-    name = f"{fleet.fleet}-audit"
-    return {
-        **inputs_of_bucket(fleet, name),
-        "retention": "COMPLIANCE 1 days",
-        "policy": onprem.audit_policy(name, tls=False),
-    }
-
-
 def _only_version(audited: Any) -> tuple[str, str, str]:
     """Bucket, key and version of the one record that was shipped."""
     bucket = trail.bucket_name(audited.fleet)
@@ -189,10 +167,10 @@ def test_what_waits_is_shipped_in_order_and_once(audited: Any) -> None:
 
 
 def test_the_audit_bucket_is_as_described_or_told(
-    audited: Any, inputs_of_bucket: Callable[..., Any], fleet: Fleet
+    audited: Any, inputs_of_audit_bucket: Callable[..., Any], inputs_of_bucket: Callable[..., Any], fleet: Fleet
 ) -> None:
     """No drift as made; a milder lock is named and put back; a state without the key `retention` reads as before."""
-    provider, inputs = onprem.BucketProvider(), audit_bucket(audited.fleet, inputs_of_bucket)
+    provider, inputs = onprem.BucketProvider(), inputs_of_audit_bucket(audited.fleet)
     assert provider.read("x", dict(inputs)).inputs == inputs
     name = inputs["bucket"]
     audited.admin().put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=OTHER_LOCK)
@@ -210,10 +188,10 @@ def test_the_audit_bucket_is_as_described_or_told(
 
 
 def test_a_bucket_without_object_lock_is_not_taken_for_one(
-    provisioned: Any, inputs_of_bucket: Callable[..., Any]
+    provisioned: Any, inputs_of_audit_bucket: Callable[..., Any]
 ) -> None:
     """A bucket of that name that was made without lock fails with what to do, and is left as it is."""
-    inputs = audit_bucket(provisioned.fleet, inputs_of_bucket)
+    inputs = inputs_of_audit_bucket(provisioned.fleet)
     provisioned.admin().create_bucket(Bucket=inputs["bucket"])
 
     with pytest.raises(StoreError, match="exists without object lock") as raised:
