@@ -9,6 +9,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sparkfleet.host.kernel import SYSCTLS
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -25,16 +26,9 @@ GRAFANA_ADMIN = "grafana/admin"
 TAILNET_KEY = "tailnet.key"  # the same
 TAILSCALE_CONTROL = "https://controlplane.tailscale.com"  # what tailscaled calls Tailscale's own control server
 ENABLED = "enabled"  # started by something else, or not in containers
-
-# Loose reverse-path filtering: a ConnectX-7 pair on two subnets loses packets under the strict mode of CIS baselines.
-SYSCTLS = {
-    "net.ipv4.conf.all.accept_redirects": "0",
-    "net.ipv4.conf.all.rp_filter": "2",
-    "net.ipv4.conf.all.send_redirects": "0",
-    "net.ipv4.conf.default.rp_filter": "2",
-    "net.ipv6.conf.all.accept_redirects": "0",
-}
-
+CONSOLE, CONSOLE_HASH = "access/console", "/etc/sparkfleet/console-password"
+# apport raises fs.suid_dumpable at each start and keeps dumps; three keys on somebody's desk end a week's training.
+MASKED = {f"/etc/systemd/system/{unit}": "/dev/null" for unit in ("apport.service", "ctrl-alt-del.target")}
 
 @dataclass(frozen=True)
 class Secret:
@@ -69,7 +63,7 @@ def base(fleet: Fleet, name: str) -> Parts:
         packages=tuple(sorted(set(wanted))),
         units={"systemd-timesyncd.service": ENABLED, "unattended-upgrades.service": ENABLED},
         sysctls=dict(sorted({**SYSCTLS, **fleet.base.sysctls}.items())),
-        links={"/etc/localtime": f"/usr/share/zoneinfo/{fleet.base.timezone}"},
+        links={"/etc/localtime": f"/usr/share/zoneinfo/{fleet.base.timezone}", **MASKED},
         secrets=secrets,
     )
 
@@ -94,12 +88,15 @@ def tailnet(fleet: Fleet, name: str) -> Parts:
 
 
 def access(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001  (every role has the same signature)
-    """Who logs in and how: sshd, exact authorized keys, sudo, the firewall table."""
+    """Who logs in and how: sshd, exact authorized keys, sudo, the firewall table, the audit of all of them."""
+    users = {user: "sudo" if person.sudo else "no sudo" for user, person in fleet.access.users.items()}
+    console = fleet.access.console
     return Parts(
-        packages=("nftables", "openssh-server", "sudo"),
-        units={"sparkfleet-firewall.service": RUNNING},
-        users={user: "sudo" if person.sudo else "no sudo" for user, person in sorted(fleet.access.users.items())},
+        packages=("auditd", "nftables", "openssh-server", "sudo"),
+        units={"auditd.service": ENABLED, "sparkfleet-firewall.service": RUNNING},
+        users=dict(sorted({**users, **({console.user: "sudo"} if console else {})}.items())),
         exact=("/etc/ssh/authorized_keys", "/etc/ssh/sshd_config.d"),
+        secrets={CONSOLE_HASH: Secret(console.password_hash, CONSOLE)} if console else {},
     )
 
 

@@ -127,7 +127,8 @@ class SparkHost(Resource, module="spark", name="Host"):
         if key_id is not None:
             for parts in desired.parts.values():
                 for path, secret in parts.secrets.items():
-                    settings[f"secret:{path}"] = key_id.apply(partial(secret_setting, secret))
+                    if secret.name == f"s3/{desired.host}":
+                        settings[f"secret:{path}"] = key_id.apply(partial(secret_setting, secret))
         super().__init__(
             SparkHostProvider(),
             desired.host,

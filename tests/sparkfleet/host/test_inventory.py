@@ -148,6 +148,8 @@ def test_the_tree_names_links_and_the_only_names_of_exact_folders(wanted: Desire
 
     assert tree["links"] == {
         "/etc/localtime": {"role": "base", "target": "/usr/share/zoneinfo/Europe/Berlin"},
+        "/etc/systemd/system/apport.service": {"role": "base", "target": "/dev/null"},
+        "/etc/systemd/system/ctrl-alt-del.target": {"role": "base", "target": "/dev/null"},
         "/etc/systemd/system/nvmf-autoconnect.service": {"role": "exporter", "target": "/dev/null"},
     }
     assert {folder: entry["names"] for folder, entry in tree["exact"].items()} == {
