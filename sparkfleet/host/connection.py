@@ -137,9 +137,8 @@ class Session:
             if connection.open():
                 raise paramiko.AuthenticationException  # noqa: TRY301  (told below, like every refusal)
         except paramiko.BadHostKeyException as error:
-            found = fingerprint(error.key)
             refused = HostKeyError(
-                f"{target.name} at {self.address} shows another host key than the pinned one: {found}.",
+                f"{target.name} at {self.address} shows another host key than the pinned one: {error.key.fingerprint}.",
                 usually="the machine was reinstalled, another machine has its address, or somebody is in between.",
                 next_step=f"read the fingerprint on its console; if it is right, run `spark adopt {target.name}` "
                 "with --fingerprint.",
@@ -173,10 +172,8 @@ class Session:
         most_wire_bytes = 2 * most_bytes + IDLE_BYTES
         with self._bounded(most_wire_bytes, timeout_s, IN_THE_MIDDLE):
             # The window is wider than the bound: a flood of stderr passes it while we read stdout.
-            channel = self._open(command, timeout_s, window_size=most_wire_bytes)
-            with contextlib.suppress(OSError):  # it ended before it read all: its own words say why
-                channel.sendall(stdin.encode())
-                channel.shutdown_write()
+            channel = self._open(command, stdin, timeout_s, window_size=most_wire_bytes)
+            channel.shutdown_write()
             stdout, stderr = channel.makefile("rb").read(), channel.makefile_stderr("rb").read()
             code = channel.recv_exit_status()
             if code < 0 and self._wire.ended:  # a broken connection, which reads like the end of an answer
@@ -189,16 +186,15 @@ class Session:
     def start(self, command: str, *, stdin: str = "", timeout_s: float = 60.0) -> Dialogue:
         """Run a command that goes on, and stay in a conversation with it; raises UnreachableError."""
         with self._bounded(MOST_BYTES, timeout_s, IN_THE_MIDDLE):
-            channel = self._open(command, timeout_s)
-            channel.settimeout(timeout_s)
-            with contextlib.suppress(OSError):  # the same
-                channel.sendall(stdin.encode())
+            channel = self._open(command, stdin, timeout_s)
         self._wire.allow(MOST_BYTES)
         return Dialogue(channel)
 
-    def _open(self, command: str, timeout_s: float, window_size: int | None = None) -> paramiko.Channel:
+    def _open(self, command: str, stdin: str, timeout_s: float, window_size: int | None = None) -> paramiko.Channel:
         channel: paramiko.Channel = self._connection.transport.open_session(window_size, timeout=timeout_s)
         channel.exec_command(command)
+        with contextlib.suppress(OSError):  # it ended before it read all: its own words say why
+            channel.sendall(stdin.encode())
         return channel
 
     @contextlib.contextmanager
@@ -301,11 +297,3 @@ def offered_key(target: Target, prefer: tuple[str, ...] = ("ssh-ed25519",)) -> t
     finally:
         wire.close()
     return key.get_name(), key.get_base64()
-
-
-def fingerprint(key: Any) -> str:
-    """A paramiko key's fingerprint as ssh-keygen prints it: SHA256:…, without padding."""
-    import base64
-    import hashlib
-
-    return "SHA256:" + base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")

@@ -17,7 +17,7 @@ import paramiko
 import pytest
 
 from sparkfleet.errors import UnreachableError
-from sparkfleet.host.connection import LoginRefusedError, Session, Target, fingerprint, offered_key
+from sparkfleet.host.connection import LoginRefusedError, Session, Target, offered_key
 from sparkfleet.host.openssh import ssh_config, ssh_options
 from sparkfleet.host.wire import dial
 from tests.sparkfleet.ssh_server import SECOND_S, Server, described
@@ -94,7 +94,7 @@ def test_another_host_key_is_refused_with_its_fingerprint(target: Target, server
         Session(target)
 
     assert not isinstance(caught.value, LoginRefusedError)
-    assert fingerprint(server.key) in caught.value.what
+    assert server.key.fingerprint in caught.value.what
     assert "somebody is in between" in caught.value.usually
 
 
@@ -178,7 +178,7 @@ def test_a_fingerprint_is_written_as_openssh_writes_it(server: Server, tmp_path:
     (tmp_path / "key.pub").write_text(f"{server.key.get_name()} {server.key.get_base64()}\n")
     shown = subprocess.run(["ssh-keygen", "-lf", tmp_path / "key.pub"], capture_output=True, text=True, check=True)
 
-    assert shown.stdout.split()[1] == fingerprint(server.key)
+    assert shown.stdout.split()[1] == server.key.fingerprint
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="OpenSSH's client is not installed")
