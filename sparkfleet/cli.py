@@ -24,6 +24,7 @@ VERBS = {
     "adopt": "Take a factory machine to one that can be described.",
     "audit": "Show what happened to each way in, and whether somebody changed that story.",
     "inventory": "Speak Ansible's dynamic-inventory protocol.",
+    "lockdown": "Close every way into hosts but the tailnet, with proof.",
     "plan": "Show what differs between hosts and their description; changes nothing.",
     "status": "Show how hosts stand, as their monitor saw them last.",
     "verify": "Run the compliance pack on live hosts.",

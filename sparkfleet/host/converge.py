@@ -9,8 +9,10 @@ from sparkfleet.host import lock, sources
 from sparkfleet.host.apply import Work, apply
 from sparkfleet.host.connection import Target
 from sparkfleet.host.desired import Desired, desired
+from sparkfleet.host.lockdown import Steps, change
 from sparkfleet.host.observe import Observed, observe
 from sparkfleet.host.plan import Change, plan
+from sparkfleet.host.way_in import check_break_glass, is_converged, stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +33,8 @@ def converge(
     """Bring one host to its description and prove it; safe to repeat, also after a kill anywhere.
 
     `recorded` are the settings that the caller planned with: files edited since then stop the run before the host is
-    touched. `known` is the machine id that the caller expects. Raises LockedError, UnreachableError, ApplyError or
+    touched. `known` is the machine id that the caller expects. What changes how a host is entered is undone by the host
+    unless it is proven (`lockdown.change`). Raises LockedError, UnreachableError, ApplyError, LockdownError or
     VerifyError.
     """
     wanted = desired(fleet, name, sources.read(fleet))
@@ -44,19 +47,26 @@ def converge(
     target, sysfs = Target.of(fleet, name), str(fleet.hosts[name].sysfs)
     with lock.held(target, "pulumi up", say=say) as held:
         before = observe(target, wanted.settings, sysfs=sysfs)
-        if known:
-            same_machine(name, known, before.facts)
+        same_machine(name, known, before.facts)
         changes = plan(before.settings, wanted)
+        if is_converged(before.settings):
+            check_break_glass(fleet, name, changes)
         held.check()
         after = _apply(fleet, wanted, changes, before, say) if changes else before
         _verify(fleet, name)
     return after
 
 
-def same_machine(name: str, known: str, facts: Mapping[str, str]) -> None:
-    """Raise when the machine that answered is not the one that the stack knows; nothing was touched yet."""
-    found = facts.get("machine_id", "none")
-    if found != known:
+def same_machine(name: str, known: str | None, facts: Mapping[str, str]) -> None:
+    """Raise when the machine that answered is not the one that the stack knows, if it knows one; nothing was touched."""
+    found = facts.get("machine_id")
+    if found is None:
+        raise SparkfleetError(
+            f"{name} does not say which machine it is; nothing was touched.",
+            usually="/etc/machine-id is empty, as in an image that never booted.",
+            next_step="run `systemd-machine-id-setup` on it, then the same command again.",
+        )
+    if known and found != known:
         raise SparkfleetError(
             f"{name} is another machine than the one this stack knows (machine id {found[:8]}…); nothing was touched.",
             usually="the box was replaced or reinstalled.",
@@ -67,14 +77,19 @@ def same_machine(name: str, known: str, facts: Mapping[str, str]) -> None:
 def _apply(
     fleet: Fleet, wanted: Desired, changes: list[Change], before: Observed, say: Callable[[str], None]
 ) -> Observed:
-    name = wanted.host
-    outcome = apply(fleet, {name: Work(wanted, changes, before.address)}, say=say)[name]
-    if outcome.failure:
-        raise ApplyError(
-            f"{name} could not be brought to its description: {outcome.failure}",
-            usually="a package source is not reachable, or the host differs from what the role expects.",
-            next_step=f"`spark plan {name}` shows what is left; mend it and run `pulumi up` again.",
-        )
+    name, address = wanted.host, before.address
+    for stage in stages(changes, converged=is_converged(before.settings), tailnet_only=fleet.access.tailnet_only):
+        work = Work(wanted, stage.changes, address)
+        if stage.guarded:
+            address = change(fleet, work, by="pulumi up", steps=Steps(name, say)).address
+            continue
+        outcome = apply(fleet, {name: work}, say=say)[name]
+        if outcome.failure:
+            raise ApplyError(
+                f"{name} could not be brought to its description: {outcome.failure}",
+                usually="a package source is not reachable, or the host differs from what the role expects.",
+                next_step=f"`spark plan {name}` shows what is left; mend it and run `pulumi up` again.",
+            )
     after = observe(Target.of(fleet, name), wanted.settings, sysfs=str(fleet.hosts[name].sysfs))
     left = plan(after.settings, wanted)
     if left:
