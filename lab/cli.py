@@ -9,7 +9,7 @@ import click
 
 from lab import down as downing
 from lab import env as environment
-from lab import gb10, record, spark, stack, summary
+from lab import gb10, record, spark, stack, summary, tailnet
 from lab import up as upping
 from lab.errors import LabError
 from lab.instance import OCTETS, Instance
@@ -101,6 +101,9 @@ def status(name: str) -> None:
         click.echo(f"{folder.name}  {instance.address(folder.name)}  power {power}  (simulated)")
     for label in record.labels(instance):
         click.echo(f"{label}: {'running' if record.alive(instance, label) else 'ended'}")
+    for node in tailnet.admin(instance).nodes().values() if tailnet.running(instance) else ():
+        state = "expired" if node.expired else "online" if node.online else "offline"
+        click.echo(f"tailnet: {node.name}  {node.addresses[0]}  {state}  {' '.join(node.tags)}")
 
 
 def main() -> None:

@@ -34,7 +34,10 @@ def _made(lab: Lab) -> Table:
     for host in lab.hosts:
         system = dgx_release((spark.tree(instance, host) / "etc/dgx-release").read_text())
         state = "adopted and provisioned" if lab.urls else "in factory state"
-        made.add_row(f"{host} [yellow](simulated)[/yellow]", f"{instance.address(host)}  {system}, {state}")
+        where = f"{instance.tailnet_address(host)} (tailnet)" if lab.tailnet and lab.urls else instance.address(host)
+        made.add_row(f"{host} [yellow](simulated)[/yellow]", f"{where}  {system}, {state}")
+    if lab.tailnet:
+        made.add_row("tailnet", f"{instance.tailnet}  control server {instance.login_server}")
     made.add_row("object store", f"S3 {instance.endpoint}  IAM {instance.iam_endpoint}")
     for kind, bucket in buckets(lab).items():
         made.add_row(f"bucket for {kind}", bucket)

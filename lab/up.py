@@ -36,6 +36,7 @@ class Lab:
     stack: str
     hosts: list[str]
     tools: dict[str, Path]
+    tailnet: bool = False
     urls: dict[str, str] = field(default_factory=dict)  # service → where it is reached on this machine
 
 
@@ -70,7 +71,7 @@ def up(  # noqa: PLR0913 - what a lab can be made of, all by name
             stack.write(instance, made_of.sparks, tailnet=made_of.tailnet)
             with progress.phase("provision"):
                 urls = provision.provision(instance, made_of.stack, hosts, progress.step)
-        return Lab(instance, made_of.stack, hosts, tools, urls)
+        return Lab(instance, made_of.stack, hosts, tools, made_of.tailnet, urls)
 
 
 def _tools(instance: Instance, wanted: list[str], progress: Progress) -> dict[str, Path]:

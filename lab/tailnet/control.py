@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from lab import record
@@ -24,13 +25,14 @@ LABEL = "tailnet-control"
 TAG = "tag:spark"
 CONTROLLER_TAG = "tag:controller"
 CONTROLLER = "controller"  # the host name of this machine in the tailnet
+SPARE = 256 + 1  # the first address for hosts without a plan: 100.x.1.1
 READY_WITHIN_S = 10.0
 
 
 def up(instance: Instance, program: Path) -> None:
     """Start the server when it never ran here; returns when it answers. Raises LabError when it died."""
     if record.alive(instance, LABEL) is None:
-        if LABEL in record.labels(instance):
+        if auth_key_file(instance).exists():  # as after a reboot of this machine
             raise LabError(
                 "the control server of this lab's tailnet has ended, and with it all that it knew",
                 next_step=f"see {log(instance)}; `make down`, then `make up` makes a new lab",
@@ -38,7 +40,10 @@ def up(instance: Instance, program: Path) -> None:
         addresses = instance.folder / "run" / "tailnet-addresses.json"
         addresses.parent.mkdir(parents=True, exist_ok=True)
         addresses.write_text(json.dumps(plan(instance)))
-        words = ["-ip", instance.gateway, "-addresses", str(addresses), "-admin", str(socket(instance))]
+        words = [
+            "-ip", instance.gateway, "-addresses", str(addresses), "-spare", str(_range(instance)[SPARE]),
+            "-admin", str(socket(instance)),
+        ]  # fmt: skip
         record.start(instance, LABEL, [str(program), *words], log(instance))
     until = time.monotonic() + READY_WITHIN_S
     while not socket(instance).exists():
@@ -51,8 +56,8 @@ def up(instance: Instance, program: Path) -> None:
 
 def plan(instance: Instance) -> dict[str, str]:
     """The address that each host name gets when it joins: this machine, every stand-in there may be."""
-    first = instance.tailnet.removesuffix("0/16")
-    return {CONTROLLER: f"{first}1"} | {host: instance.tailnet_address(host) for host in host_names(MOST_SPARKS)}
+    stand_ins = {host: instance.tailnet_address(host) for host in host_names(MOST_SPARKS)}
+    return {CONTROLLER: str(_range(instance)[1]), **stand_ins}
 
 
 def running(instance: Instance) -> bool:
@@ -68,3 +73,7 @@ def auth_key_file(instance: Instance) -> Path:
 def log(instance: Instance) -> Path:
     """What the server said."""
     return instance.folder / "run" / f"{LABEL}.log"
+
+
+def _range(instance: Instance) -> IPv4Network:
+    return IPv4Network(instance.tailnet)

@@ -1,7 +1,7 @@
 // Command control is the control plane of a lab's tailnet: real tailscaled programs join it, as they would join
 // Tailscale or headscale. It holds its state in memory: a lab's tailnet lives as long as this process.
 //
-//	control -ip 10.231.0.1 -addresses addresses.json -admin admin.sock
+//	control -ip 10.231.0.1 -addresses addresses.json -spare 100.64.1.1 -admin admin.sock
 //
 // main.go     listeners: control protocol, DERP relay and STUN, without which no node comes up, and administration
 // tailnet.go  who may join, with which address and tags; which node keys are refused
@@ -20,6 +20,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"strconv"
 	"syscall"
 
 	"tailscale.com/derp/derpserver"
@@ -29,14 +30,15 @@ import (
 )
 
 const (
-	controlPort = "31544"
+	controlPort = 31544
 	derpPort    = 3340
 	stunPort    = 3478
 )
 
 func main() {
 	ip := flag.String("ip", "", "the address to listen on")
-	addresses := flag.String("addresses", "", "a JSON file: host name to tailnet address, for every host that may join")
+	addresses := flag.String("addresses", "", "a JSON file: host name to tailnet address, for the hosts that may join")
+	spare := flag.String("spare", "", "the first of the tailnet addresses for other hosts")
 	admin := flag.String("admin", "", "the unix socket for administration; readable by its owner alone")
 	flag.Parse()
 
@@ -44,15 +46,16 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	tailnet := newTailnet(planned)
+	tailnet := newTailnet(planned, netip.MustParseAddr(*spare))
 	go serveDERP(*ip)
-	go func() {
-		log.Fatal(stunserver.New(context.Background()).ListenAndServe(netip.AddrPortFrom(netip.MustParseAddr(*ip), stunPort).String()))
-	}()
+	stun := stunserver.New(context.Background())
+	go func() { log.Fatal(stun.ListenAndServe(port(*ip, stunPort))) }()
 	go serveAdmin(tailnet, *admin)
-	base := "http://" + net.JoinHostPort(*ip, controlPort)
-	log.Fatal(http.ListenAndServe(net.JoinHostPort(*ip, controlPort), newProtocol(tailnet, relays(*ip), base)))
+	base := "http://" + port(*ip, controlPort)
+	log.Fatal(http.ListenAndServe(port(*ip, controlPort), newProtocol(tailnet, relays(*ip), base)))
 }
+
+func port(ip string, number int) string { return net.JoinHostPort(ip, strconv.Itoa(number)) }
 
 func readAddresses(file string) (map[string]netip.Addr, error) {
 	text, err := os.ReadFile(file)
@@ -75,7 +78,7 @@ func serveAdmin(tailnet *tailnet, socket string) {
 // serveDERP relays what two nodes cannot send each other directly. Its certificate is self-signed, so the map says
 // InsecureForTests; what it relays is encrypted by the nodes all the same.
 func serveDERP(ip string) {
-	listener, err := net.Listen("tcp", netip.AddrPortFrom(netip.MustParseAddr(ip), derpPort).String())
+	listener, err := net.Listen("tcp", port(ip, derpPort))
 	if err != nil {
 		log.Fatal(err)
 	}

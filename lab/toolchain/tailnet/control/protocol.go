@@ -43,7 +43,7 @@ func newProtocol(tailnet *tailnet, relays *tailcfg.DERPMap, base string) http.Ha
 	inside := http.NewServeMux()
 	inside.HandleFunc("POST /machine/register", p.register)
 	inside.HandleFunc("POST /machine/map", p.poll)
-	inside.HandleFunc("POST /machine/update-health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	inside.HandleFunc("POST /machine/update-health", func(http.ResponseWriter, *http.Request) {})
 	p.inside = inside
 	outside := http.NewServeMux()
 	outside.HandleFunc("GET /key", p.publicKey)
@@ -90,7 +90,7 @@ func (p *protocol) register(w http.ResponseWriter, r *http.Request) {
 	answer := tailcfg.RegisterResponse{
 		MachineAuthorized: true,
 		User:              tailcfg.User{ID: taggedDevices, DisplayName: taggedUser.DisplayName},
-		Login:             tailcfg.Login{ID: 1, Provider: "lab", LoginName: taggedUser.LoginName, DisplayName: taggedUser.DisplayName},
+		Login:             tailcfg.Login{ID: 1, Provider: "lab", LoginName: taggedUser.LoginName},
 	}
 	expired, err := p.tailnet.register(who, request)
 	switch {
@@ -100,7 +100,7 @@ func (p *protocol) register(w http.ResponseWriter, r *http.Request) {
 		answer.Error = err.Error()
 	}
 	answer.NodeKeyExpired = expired
-	log.Printf("register %q %s: expired %v, error %v", request.Hostinfo.Hostname, request.NodeKey.ShortString(), expired, err)
+	log.Printf("register %q %s: expired %v, %v", request.Hostinfo.Hostname, request.NodeKey.ShortString(), expired, err)
 	json.NewEncoder(w).Encode(answer)
 }
 

@@ -31,18 +31,20 @@ type authKey struct {
 // tailnet holds who is in it and who may come in. Every change wakes all polls, which then send the whole map anew.
 type tailnet struct {
 	mu       sync.Mutex
-	changed  chan struct{} // closed and replaced at every change
-	planned  map[string]netip.Addr
+	changed  chan struct{}         // closed and replaced at every change
+	planned  map[string]netip.Addr // by host name
+	spare    netip.Addr            // the next address for a host without a plan
 	authKeys map[string]authKey
 	machines map[key.MachinePublic]*machine
 	refused  map[key.NodePublic]string // node key to why: "replaced" or "deleted"
 	lastID   tailcfg.NodeID
 }
 
-func newTailnet(planned map[string]netip.Addr) *tailnet {
+func newTailnet(planned map[string]netip.Addr, spare netip.Addr) *tailnet {
 	return &tailnet{
 		changed:  make(chan struct{}),
 		planned:  planned,
+		spare:    spare,
 		authKeys: map[string]authKey{},
 		machines: map[key.MachinePublic]*machine{},
 		refused:  map[key.NodePublic]string{},
@@ -89,9 +91,7 @@ func (t *tailnet) register(who key.MachinePublic, request *tailcfg.RegisterReque
 		tags = given.Tags
 	}
 	if known == nil {
-		if known, err = t.newMachineLocked(who, request.Hostinfo); err != nil {
-			return false, err
-		}
+		known = t.newMachineLocked(who, request.Hostinfo)
 	} else {
 		t.refused[known.node.Key] = "replaced"
 	}
@@ -105,15 +105,16 @@ func (t *tailnet) register(who key.MachinePublic, request *tailcfg.RegisterReque
 }
 
 // newMachineLocked gives a machine the name it says and the address planned for that name. A second machine of the
-// same name gets a number behind its name, as at Tailscale, and then needs a plan of its own.
-func (t *tailnet) newMachineLocked(who key.MachinePublic, info *tailcfg.Hostinfo) (*machine, error) {
+// same name gets a number behind its name, as at Tailscale, and like every other without a plan the next spare address.
+func (t *tailnet) newMachineLocked(who key.MachinePublic, info *tailcfg.Hostinfo) *machine {
 	name := info.Hostname
 	for n := 1; t.namedLocked(name) != nil; n++ {
 		name = fmt.Sprintf("%s-%d", info.Hostname, n)
 	}
 	address, found := t.planned[name]
-	if !found || t.takenLocked(address) {
-		return nil, fmt.Errorf("no address is planned for %q, or another node has it", name)
+	for !found || t.takenLocked(address) {
+		address, found = t.spare, true
+		t.spare = t.spare.Next()
 	}
 	t.lastID++
 	made := &machine{node: tailcfg.Node{
@@ -123,7 +124,7 @@ func (t *tailnet) newMachineLocked(who key.MachinePublic, info *tailcfg.Hostinfo
 	}}
 	made.setAddress(address)
 	t.machines[who] = made
-	return made, nil
+	return made
 }
 
 func (m *machine) setAddress(address netip.Addr) {
