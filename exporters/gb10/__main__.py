@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     overdue_s = flags.interval + flags.deadline
     snapshot = Snapshot(valid_s=overdue_s, clock_cap_hertz=flags.clock_cap)
     watcher = Watcher(snapshot, SamplerProgram(flags.interval).start, overdue_s)
-    parts = collectors(Host(flags.procfs, flags.sysfs, flags.rootfs), snapshot, flags.privileged)
+    parts = collectors(Host(flags.procfs, flags.sysfs, flags.rootfs), snapshot, flags.privileged, flags.textfiles)
     chosen = {name: part for name, part in parts.items() if enabled(flags, name)}
     registry = Registry(chosen, kept_s=KEPT_SHARE * flags.interval)
     sampled = watcher if any(enabled(flags, name) for name in OF_NVML) else None

@@ -30,6 +30,11 @@ def hertz(text: str) -> float:
     return value * 1e6
 
 
+def folder(text: str) -> Path | None:
+    """A flag's value as a path; empty is none."""
+    return Path(text) if text else None
+
+
 def address(text: str) -> tuple[str, int]:
     """HOST:PORT, [HOST]:PORT or :PORT (every interface) → host and port; port 0 takes a free one."""
     host, colon, port = text.rpartition(":")
@@ -73,11 +78,15 @@ def parser() -> argparse.ArgumentParser:
         "--gpu.clock-cap", dest="clock_cap", metavar="MEGAHERTZ", type=hertz,
         help="the clock that the operator has capped the GPU at (nvidia-smi -lgc): no fault, and told when it is lost",
     )  # fmt: skip
+    add(
+        "--collector.textfile.directory", dest="textfiles", metavar="PATH", type=folder, default=None,
+        help="tell what other programs leave there as *.prom, too; empty (the default): nothing",
+    )  # fmt: skip
     for name in collectors(Host(Path("/proc"), Path("/sys")), Snapshot(1), PRIVILEGED):
         add(f"--collector.{name}", action=argparse.BooleanOptionalAction, default=True, help="on unless told otherwise")
     return flags
 
 
 def enabled(flags: argparse.Namespace, name: str) -> bool:
-    """Whether a collector is wanted."""
-    return bool(getattr(flags, f"collector.{name}"))
+    """Whether a collector is wanted; textfile has its folder for that, and no flag of its own."""
+    return bool(getattr(flags, f"collector.{name}", True))

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from exporters.gb10.sources.host import Host
 
 
-def host_parts(host: Host, privileged: Path) -> dict[str, Part]:
-    """The host's collectors by name; `privileged` is the root oneshot's file."""
+def host_parts(host: Host, privileged: Path, textfile_folder: Path | None) -> dict[str, Part]:
+    """The host's collectors by name; `privileged`: the root oneshot's file; without a folder no textfiles are told."""
 
     def told() -> Handover:
         return handover(read(privileged), boottime_s())
@@ -74,6 +74,7 @@ def host_parts(host: Host, privileged: Path) -> dict[str, Part]:
         seconds, synchronized = host.clock()
         return clock.families(seconds, synchronized=synchronized)
 
+    textfile = {"textfile": textfile_part(textfile_folder)} if textfile_folder else {}
     return {
         "memory": Part(lambda: memory.families(memory_reading(host.memory(), host.page_bytes)), same=lambda: None),
         "clock": Part(of_clock),
@@ -88,4 +89,13 @@ def host_parts(host: Host, privileged: Path) -> dict[str, Part]:
         "boot": Part(of_boot, every_s=30),
         "firmware": Part(of_firmware, every_s=60),
         "machine": Part(of_machine, every_s=60),
+        **textfile,
     }
+
+
+def textfile_part(folder: Path) -> Part:
+    """The collector of what other programs leave in `folder`."""
+    from exporters.gb10.collectors import textfile  # late: the parser's memory is for those who use it
+    from exporters.gb10.sources.textfiles import textfiles
+
+    return Part(lambda: textfile.families(textfiles(folder)), every_s=15)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporters.gb10.sources.host import Host
 
 
-def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Part]:
+def collectors(host: Host, snapshot: Snapshot, privileged: Path, textfiles: Path | None = None) -> dict[str, Part]:
     """Every collector by name, in the order of the output. A new one is a file in collectors/ and a line here.
 
     What could block (sensors behind ACPI, devices' files, statvfs) has an interval of its own in seconds: it is polled.
@@ -38,7 +38,7 @@ def collectors(host: Host, snapshot: Snapshot, privileged: Path) -> dict[str, Pa
             lambda: processes.families(sample := snapshot.status().sample, owners.texts(pids(sample))),
             same=snapshot.moment,
         ),
-        **host_parts(host, privileged),
+        **host_parts(host, privileged, textfiles),
     }
 
 

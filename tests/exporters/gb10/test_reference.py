@@ -75,7 +75,9 @@ def prepared(folder: Path, name: str, library: Path, program: SamplerProgram) ->
         if isinstance(sample, readings.Sample):
             snapshot.put(sample)
     host = Host(folder / "proc", folder / "sys", folder / "root")
-    return lambda: collectors(host, snapshot, folder / "privileged.json")
+    (folder / "textfiles").mkdir()
+    (folder / "textfiles/empty.prom").touch()
+    return lambda: collectors(host, snapshot, folder / "privileged.json", folder / "textfiles")
 
 
 def told(families: Callable[[], Any]) -> Iterator[Family]:
