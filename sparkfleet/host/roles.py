@@ -30,6 +30,7 @@ CONSOLE, CONSOLE_HASH = "access/console", "/etc/sparkfleet/console-password"
 # apport raises fs.suid_dumpable at each start and keeps dumps; three keys on somebody's desk end a week's training.
 MASKED = {f"/etc/systemd/system/{unit}": "/dev/null" for unit in ("apport.service", "ctrl-alt-del.target")}
 
+
 @dataclass(frozen=True)
 class Secret:
     """A secret file of a host: where the controller finds it, and under which name its version is known."""
