@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -99,7 +100,8 @@ def outside(told: Any, access: Access, port: int) -> tuple[str, ...]:
     for link in told if isinstance(told, list) else []:
         if not isinstance(link, dict) or any(fnmatch(str(link.get("ifname")), pattern) for pattern in skipped):
             continue
-        for entry in link.get("addr_info") or []:
+        entries = link.get("addr_info")
+        for entry in entries if isinstance(entries, list) else []:
             address = entry.get("local") if isinstance(entry, dict) else None
             if isinstance(address, str) and _is_address(address) and not in_tailnet(address):
                 found.append(address)
@@ -136,7 +138,7 @@ def _look(fleet: Fleet, witness: str, name: str, addresses: tuple[str, ...]) -> 
             ).stdout
         else:
             with Session(Target.of(fleet, witness)) as session:
-                said = session.run(f"/usr/bin/python3 -IS - '{request}'", stdin=LOOK).stdout
+                said = session.run(f"/usr/bin/python3 -IS - {shlex.quote(request)}", stdin=LOOK).stdout
         connects, answers = parsed(said)
         return [a for a in addresses if a in connects], [a for a in addresses if a in answers]
     except (SparkfleetError, OSError, subprocess.CalledProcessError, ValueError, TypeError):
@@ -144,8 +146,9 @@ def _look(fleet: Fleet, witness: str, name: str, addresses: tuple[str, ...]) -> 
 
 
 def _is_address(text: str) -> bool:
+    """Whether it is one as such: what may follow a % in IPv6 is any text."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
