@@ -200,6 +200,7 @@ def _wire(made: Network) -> None:
         gateways[bridge or name] = (f"{v4.rpartition('.')[0]}.1", f"{v6.rpartition('::')[0]}::1")
     for name, (v4, v6) in gateways.items():
         lines += [f"link set {name} up", f"address add {v4}/24 dev {name}", f"address add {v6}/64 dev {name} nodad"]
+        lines.append(f"address add fe80::1/64 dev {name} nodad")
     _batch(host, lines)
     forward = "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
     _ip("netns", "exec", host, "sh", "-c", forward)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are made by root")
 
-HOST = {
-    place: (v4.rpartition(".")[0] + ".1", v6.rpartition("::")[0] + "::1") for place, (_, _, v4, v6) in LINKS.items()
-}
 PLACE = {place: (v4, v6) for place, (_, _, v4, v6) in LINKS.items()}
+HOST = {place: (f"{v4.rpartition('.')[0]}.1", f"{v6.rpartition('::')[0]}::1") for place, (v4, v6) in PLACE.items()}
 BOTH = pytest.mark.parametrize("family", [0, 1], ids=["v4", "v6"])
 EXPORTER, TAILNET, PUBLISHED = 9810, 41641, 8080
+LISTENERS = {"host": (22, EXPORTER, 8000, 8081), "box": (80,), "twin": (80,), "other": (80,), "lan": (443,)}
 
 
 def rendered(sources: Sources, **access: Any) -> str:
@@ -45,10 +45,11 @@ def rendered(sources: Sources, **access: Any) -> str:
 @pytest.fixture(scope="module")
 def net() -> Iterator[Network]:
     """The namespaces, with sshd's, the exporter's and some other ports taken on the host and in the containers."""
-    with network() as made, made.listening("host", 22), made.listening("host", EXPORTER), made.listening("host", 8000):
-        with made.listening("host", 8081), made.listening("box", 80), made.listening("lan", 443):
-            with made.listening("other", 80), made.listening("twin", 80):
-                yield made
+    with network() as made, contextlib.ExitStack() as listening:
+        for place, ports in LISTENERS.items():
+            for port in ports:
+                listening.enter_context(made.listening(place, port))
+        yield made
 
 
 @pytest.fixture
@@ -196,14 +197,23 @@ def test_the_lan_may_still_ping_and_find_the_host(family: int, closed: Network) 
 
 
 @pytest.mark.parametrize(
-    ("port", "source_port", "arrives"),
-    [(TAILNET, 5000, True), (68, 67, True), (68, 5000, False), (53, 5000, False), (5353, 5353, False)],
-    ids=["WireGuard", "DHCP", "not from a DHCP server's port", "DNS", "mDNS"],
+    ("address", "port", "source_port", "arrives"),
+    [
+        (HOST["lan"][0], TAILNET, 5000, True),
+        (HOST["lan"][1], TAILNET, 5000, True),
+        (HOST["lan"][0], 68, 67, True),
+        ("fe80::1%eth0", 546, 547, True),
+        (HOST["lan"][0], 68, 5000, False),
+        (HOST["lan"][1], 546, 547, False),
+        (HOST["lan"][0], 53, 5000, False),
+        (HOST["lan"][0], 5353, 5353, False),
+    ],
+    ids=["WireGuard", "WireGuard v6", "DHCP", "DHCPv6", "no DHCP server's port", "no neighbour", "DNS", "mDNS"],
 )
-def test_datagrams_from_the_lan(port: int, source_port: int, arrives: bool, closed: Network) -> None:
+def test_datagrams_from_the_lan(address: str, port: int, source_port: int, arrives: bool, closed: Network) -> None:
     """Direct connections of the tailnet and the answers of DHCP servers arrive, nothing else does."""
     with closed.listening("host", port, socket.SOCK_DGRAM) as server:
-        assert closed.sends("lan", (HOST["lan"][0], port), server, source_port) is arrives
+        assert closed.sends("lan", (address, port), server, source_port) is arrives
 
 
 def test_containers_may_ask_the_host_for_names(closed: Network) -> None:
