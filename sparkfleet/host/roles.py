@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 RUNNING = "enabled,active"
 PRIVILEGED, PRIVILEGED_PATH = "exporters/gb10/privileged.py", "/usr/local/lib/sparkfleet/gb10-privileged.py"
 STORAGE_LIMIT = "sparkfleet/monitoring/storage_limit.py"
+ROTATION_DATES = "sparkfleet/host/rotation_dates.py"
 RULES_FOLDER = "/etc/prometheus/rules"
 DASHBOARDS_FOLDER = "/etc/sparkfleet/grafana-dashboards"
 DASHBOARDS = tuple(f"exporters/gb10/dashboards/{name}.json" for name in ("fleet", "spark", "memory", "thermals"))
@@ -94,9 +95,14 @@ def access(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001  (every role has t
     console = fleet.access.console
     return Parts(
         packages=("auditd", "nftables", "openssh-server", "sudo"),
-        units={"auditd.service": ENABLED, "sparkfleet-firewall.service": RUNNING},
+        units={
+            "auditd.service": ENABLED,
+            "sparkfleet-firewall.service": RUNNING,
+            "sparkfleet-rotation-dates.timer": RUNNING,
+        },
         users=dict(sorted({**users, **({console.user: "sudo"} if console else {})}.items())),
         exact=("/etc/ssh/authorized_keys", "/etc/ssh/sshd_config.d"),
+        raw={"/usr/local/lib/sparkfleet/rotation-dates.py": ROTATION_DATES},
         secrets={CONSOLE_HASH: Secret(console.password_hash, CONSOLE)} if console else {},
     )
 

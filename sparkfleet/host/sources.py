@@ -14,8 +14,18 @@ from typing import TYPE_CHECKING
 
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.roles import DASHBOARDS, GRAFANA_ADMIN, GRAFANA_KEY, PRIVILEGED, STORAGE_LIMIT, TAILNET_KEY
+from sparkfleet.host.roles import (
+    CONSOLE,
+    DASHBOARDS,
+    GRAFANA_ADMIN,
+    GRAFANA_KEY,
+    PRIVILEGED,
+    ROTATION_DATES,
+    STORAGE_LIMIT,
+    TAILNET_KEY,
+)
 from sparkfleet.model import Role
+from sparkfleet.secrets import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROJECT = Path(__file__).resolve().parents[2]
-RAW = (PRIVILEGED, STORAGE_LIMIT, *DASHBOARDS)
+RAW = (PRIVILEGED, ROTATION_DATES, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 EXPORTER_LIBRARIES = ("prometheus_client", "pynvml")
 
@@ -81,7 +91,18 @@ def _secret_versions(fleet: Fleet) -> dict[str, str]:
         found[f"s3/{name}"] = str(key.get("AccessKeyId"))
     if fleet.monitoring.grafana.admin_password:
         found[GRAFANA_ADMIN] = fleet.monitoring.grafana.admin_password  # the reference: the password has no id
+    if fleet.access.console:
+        found |= _console_version(fleet.access.console.password_hash)
     return found
+
+
+def _console_version(reference: str) -> dict[str, str]:
+    """The id of a crypt(3) hash `$method$parameters$salt$hash`: a digest of all but the hash itself."""
+    try:
+        public = resolve(reference).rpartition("$")[0]
+    except SparkfleetError:  # told when the hash is shipped
+        return {}
+    return {CONSOLE: hashlib.sha256(public.encode()).hexdigest()[:8]}
 
 
 @cache
