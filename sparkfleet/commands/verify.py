@@ -1,4 +1,4 @@
-"""`spark verify`: the compliance pack against live hosts → a table for people, JUnit and JSON for machines."""
+"""`spark verify`: the compliance pack against live hosts → a table for people; JUnit, JSON and a page in files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
     from rich.table import Table
 
     from sparkfleet.cli import Project
-    from sparkfleet.host.verify import Verdict
+    from sparkfleet.errors import SparkfleetError
+    from sparkfleet.host.verdicts import Verdict
 
+FILE = click.Path(dir_okay=False, path_type=Path)
 # Outcome → how it stands in the table, in the order in which a reader wants them.
 MARKS = {"failed": "✗", "waived": "~", "skipped": "-", "passed": "✓"}
 STYLES = {"failed": "bold red", "waived": "yellow", "skipped": "dim", "passed": "green"}
@@ -27,63 +29,60 @@ SEVERITIES = {"high": "bold", "medium": "", "low": "dim"}
 
 @click.command()
 @click.argument("hosts", nargs=-1)
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML, for CI.")
+@click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit XML, for CI: one testsuite a host.")
 @click.option(
     "--json", "json_file", metavar="FILE|-", help='Write JSON to this file; "-": to stdout, without the table.'
 )
+@click.option("--html", metavar="FILE", type=FILE, help="Write one page, for the reviewer.")
 @click.pass_obj
-def verify(project: Project, hosts: tuple[str, ...], junit: Path | None, json_file: str | None) -> None:
+def verify(
+    project: Project, hosts: tuple[str, ...], junit: Path | None, json_file: str | None, html: Path | None
+) -> None:
     """Run the compliance pack on HOSTS (default: all): what they really do against what is described.
 
     Changes nothing. A check that may fail for a while has a waiver with a reason and a date in the description. Ends
-    with code 6 when a check failed without one.
+    with code 6 when a check failed without one. docs/guides/compliance.md lists what is checked.
 
     \b
-    Example: spark verify spark-01 --junit verify.xml --json -
+    Example: spark verify spark-01 --junit verify.xml --html verify.html
     """  # noqa: D301
     from rich.console import Console
 
+    from sparkfleet.host import verdicts as found
     from sparkfleet.host import verify as verifying
+    from sparkfleet.host import verify_report as report
 
     fleet, names = project.fleet(), project.hosts(hosts)
-    silent: verifying.SilentHostsError | None = None
+    trouble: SparkfleetError | None = None
+    silent: dict[str, str] = {}
     with Console(stderr=True).status(f"asking {_count(len(names), 'host')} …"):
         try:
-            verdicts = verifying.verify(fleet, names, junit=junit)
+            verdicts = verifying.verify(fleet, names)
         except verifying.SilentHostsError as error:
-            verdicts, silent = error.verdicts, error
+            verdicts, silent, trouble = error.verdicts, error.silent, error
     when = dt.datetime.now(tz=dt.UTC).replace(microsecond=0)
+    if junit:
+        junit.write_text(report.junit(names, verdicts, silent), encoding="utf-8")
+    if html:
+        html.write_text(report.page(fleet.fleet, when, names, verdicts, silent), encoding="utf-8")
     if json_file:
-        text = json.dumps(document(fleet.fleet, when, verdicts, silent), indent=2, ensure_ascii=False)
+        text = json.dumps(report.document(fleet.fleet, when, verdicts, silent), indent=2, ensure_ascii=False)
         click.echo(text) if json_file == "-" else Path(json_file).write_text(text + "\n", encoding="utf-8")
     if json_file != "-":
         console = Console(highlight=False)
-        show(console, names, verdicts)
-        missing = len(set(names) - {v.host for v in verdicts})
-        unheard = f"; [bold red]{_count(missing, 'host')} not reached[/]" if missing else ""
+        show(console, names, verdicts, silent)
+        unheard = f"; [bold red]{_count(len(silent), 'host')} not reached[/]" if silent else ""
         console.print(f"[bold]{fleet.fleet}[/], {when:%Y-%m-%d %H:%M} UTC: {summary(verdicts)}{unheard}")
-    trouble = silent or verifying.failure(verdicts)
-    if trouble:
+    if trouble := trouble or found.failure(verdicts):
         raise trouble
 
 
-def document(fleet: str, when: dt.datetime, verdicts: Sequence[Verdict], silent: Exception | None) -> dict[str, object]:
-    """What `--json` holds."""
-    return {
-        "fleet": fleet,
-        "when": when.isoformat(),
-        "summary": dict(Counter(v.outcome for v in verdicts if v.host)),
-        "unreachable": str(silent) if silent else None,
-        "verdicts": [v.as_dict() for v in verdicts],
-    }
-
-
-def show(console: Console, names: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+def show(console: Console, names: Sequence[str], verdicts: Sequence[Verdict], silent: Mapping[str, str]) -> None:
     """One table a host: what failed and why first, then waivers, what was skipped, and what holds."""
     for name in names:
         of_host = [v for v in verdicts if v.host == name]
-        bad = not of_host or any(v.outcome == "failed" for v in of_host)
-        said = summary(of_host) if of_host else "not verified: it was not reached"
+        bad = name in silent or any(v.outcome == "failed" for v in of_host)
+        said = "not verified: it was not reached" if name in silent else summary(of_host)
         console.print(f"\n[{'bold red' if bad else 'bold green'}]{name}[/]  {said}")
         if of_host:
             console.print(_table(of_host))

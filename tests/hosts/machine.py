@@ -1,30 +1,32 @@
 """A live host, over one SSH connection → what it says of itself; each thing is read once and kept. Changes nothing.
 
-Checks of one host share a Machine, so the whole pack costs a handful of round trips. Everything runs as root: the
-automation user has sudo.
+What the properties need is asked in one round trip (`asking`); `says` is for what only one check wants to know, or what
+depends on an answer. Everything runs as root: the automation user has sudo. From outside: `door`.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import socket
-import subprocess
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reading import Listener, bare_key
+from asking import Answers, LostError, answer, ask
+from door import Door
+from reading import KeyFile, Listener, bare_key, listeners, stat_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reading import Stat
     from testinfra.host import Host
 
 KEYS_FOLDER = "/etc/ssh/authorized_keys"
+UNIT_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,Result,NeedDaemonReload,Before,WantedBy,ControlGroup"
+)
 # A process of the host fetches: what listens on loopback is not to be reached from elsewhere, and curl may be missing.
 FETCH = """
 import json, sys, urllib.error, urllib.request
@@ -41,22 +43,30 @@ print(json.dumps(found))
 """
 
 
-@dataclass(frozen=True)
-class KeyFile:
-    """One file of the folder that sshd reads keys from; `keys` as `bare_key` gives them."""
-
-    owner: str
-    mode: int
-    keys: frozenset[str]
-
-
 class Machine:
     """`wanted` is the host's part of the request: what the fleet description says, as plain JSON."""
 
     def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str) -> None:
         self.name, self.wanted = name, wanted
-        self._host, self._ssh_config = connection, ssh_config
+        self._host, self._ssh = connection, ["ssh", "-F", ssh_config, name]
         self._lost = ""
+        self.door = Door(wanted["address"], wanted["port"], self._ssh)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Everything that was declared with `answer`, from one round trip."""
+        return ask(self._ssh, self.wanted)
+
+    def told(self, name: str) -> str:
+        """What the command of a declared answer printed; its failure is the check's failure."""
+        assert not self._lost, self._lost
+        try:
+            said = self.answers.said[name]
+        except LostError as error:
+            self._lost = f"{self.name} stopped answering: {error}"
+            raise AssertionError(self._lost) from error
+        assert said.code == 0, f"`{name}` could not be asked, code {said.code}: {said.err.strip()[:300]}"
+        return said.out
 
     def says(self, command: str, *arguments: str) -> str:
         """What a shell command prints; its failure is the check's failure. %s in it are quoted arguments."""
@@ -69,13 +79,23 @@ class Machine:
         assert done.rc == 0, f"`{command.splitlines()[0][:80]}` ended with {done.rc}: {done.stderr.strip()[:300]}"
         return str(done.stdout)
 
-    @cached_property
-    def sshd(self) -> dict[str, dict[str, list[str]]]:
-        """The settings in force for each user (Match blocks included), for a connection from this controller."""
-        users = ["root", "nobody", *self.wanted["users"]]
-        ask = f'echo "user $user"; sshd -T -C "user=$user,host=controller,addr={self.wanted["controller_address"]}"'
+    @property
+    def controller(self) -> str:
+        """This controller's address as the host sees it."""
+        self.told("accounts")
+        return self.answers.controller
+
+    # The settings in force for each user (Match blocks included), for a connection from this controller.
+    @answer(
+        lambda wanted: (
+            f"""set -e; for user in root nobody {" ".join(wanted["users"])}; do echo "user $user";
+        sshd -T -C "user=$user,host=controller,addr={{controller}}"; done"""
+        )
+    )
+    def sshd(self, said: str) -> dict[str, dict[str, list[str]]]:
+        """The settings in force, by user and word."""
         found: dict[str, dict[str, list[str]]] = {}
-        for line in self.says(f"set -e; for user in {' '.join(users)}; do {ask}; done").splitlines():
+        for line in said.splitlines():
             word, _, value = line.partition(" ")
             if word == "user":
                 words = found.setdefault(value, defaultdict(list))
@@ -83,36 +103,15 @@ class Machine:
                 words[word].append(value)
         return found
 
-    @cached_property
-    def offered_methods(self) -> dict[str, str]:
-        """Which ways to log in sshd offers to somebody who shows nothing, by user name; asked from the controller."""
-        options = ["-F", self._ssh_config, "-o", "PreferredAuthentications=none", "-o", "ControlPath=none"]
-        found = {}
-        for user in ("root", self.wanted["automation_user"]):
-            command = ["ssh", *options, "-l", user, self.name, "true"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            refusal = re.search(r"Permission denied \((.*)\)", done.stderr)
-            no_answer = f"no answer: {done.stderr.strip()}" if done.returncode else "a shell, without asking"
-            found[user] = refusal[1] if refusal else no_answer
-        return found
+    @answer("ss -lntupH")
+    def listeners(self, said: str) -> list[Listener]:
+        """Every TCP socket that accepts connections and every UDP socket that takes packets from anybody."""
+        return listeners(said)
 
-    @cached_property
-    def listeners(self) -> list[Listener]:
-        """Every TCP socket that accepts connections."""
-        found = []
-        for line in self.says("ss -lntpH").splitlines():
-            fields = line.split()
-            address, _, port = fields[3].rpartition(":")
-            process = fields[5].split('"')[1] if len(fields) > 5 else "unknown process"
-            found.append(Listener(address, int(port), process))
-        return found
-
-    @cached_property
-    def units(self) -> dict[str, dict[str, str]]:
+    @answer(lambda wanted: f"systemctl show --property={UNIT_PROPERTIES} {' '.join(wanted['units'])}")
+    def units(self, said: str) -> dict[str, dict[str, str]]:
         """What systemd says of the described units, by name."""
-        wanted = "Id,ActiveState,SubState,UnitFileState,MainPID,Result"
-        shown = self.says("systemctl show --property=" + wanted + " " + " ".join(self.wanted["units"]))
-        rows = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
+        rows = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.strip().split("\n\n")]
         return {row["Id"]: row for row in rows}
 
     def runs(self, unit: str) -> bool:
@@ -128,75 +127,87 @@ class Machine:
         """The last words of a unit, as evidence."""
         return self.says(f"journalctl --no-pager --quiet -o cat -n {lines} -u %s", unit).strip()
 
-    @cached_property
-    def apt(self) -> dict[str, list[str]]:
+    @answer("apt-config dump")
+    def apt(self, said: str) -> dict[str, list[str]]:
         """The configuration in force for apt; a list's name ends in ::."""
         found: dict[str, list[str]] = defaultdict(list)
-        for line in self.says("apt-config dump").splitlines():
+        for line in said.splitlines():
             key, _, value = line.partition(" ")
             found[key].append(value.rstrip(";").strip('"'))
         return found
 
-    @cached_property
-    def sysctls(self) -> dict[str, str]:
+    @answer("systemd-detect-virt --container || true")
+    def container(self, said: str) -> str:
+        """Which kind of container this is; empty on a machine of its own."""
+        return said.strip().removeprefix("none")
+
+    @answer(lambda wanted: "sysctl --ignore " + " ".join(wanted["sysctls"]))
+    def sysctls(self, said: str) -> dict[str, str]:
         """The described kernel settings as they are now; one that this kernel lacks is left out."""
-        said = self.says("sysctl --ignore " + " ".join(self.wanted["sysctls"]))
+        return self._pairs(said)
+
+    @answer("cat /etc/sysctl.d/60-sparkfleet.conf")
+    def sysctl_file(self, said: str) -> dict[str, str]:
+        """The same as our file sets them at every start."""
+        return self._pairs(said)
+
+    @staticmethod
+    def _pairs(said: str) -> dict[str, str]:
         pairs = (line.split(" = ", 1) for line in said.splitlines() if " = " in line)
         return {key: " ".join(value.split()) for key, value in pairs}
 
-    @cached_property
+    @answer("nft -j list ruleset")
+    def ruleset(self, said: str) -> list[dict[str, Any]]:
+        """Every nftables rule that the kernel has, as nft's JSON objects."""
+        return list(json.loads(said)["nftables"])
+
+    @property
     def firewall(self) -> list[dict[str, Any]]:
-        """Our nftables table as the kernel has it: nft's JSON objects, empty when there is no such table."""
-        said = self.says("nft -j list tables")
-        names = [entry["table"]["name"] for entry in json.loads(said)["nftables"] if "table" in entry]
-        if "sparkfleet" not in names:
-            return []
-        return list(json.loads(self.says("nft -j list table inet sparkfleet"))["nftables"])
+        """Our nftables table's part of it; empty when there is no such table."""
+        parts = (next(iter(entry.values())) for entry in self.ruleset)
+        ours = [("sparkfleet" in (part.get("name"), part.get("table"))) and part["family"] == "inet" for part in parts]
+        return [entry for entry, is_ours in zip(self.ruleset, ours, strict=True) if is_ours]
 
-    @cached_property
-    def sudoers(self) -> dict[str, Any]:
+    @answer("cvtsudoers -f json /etc/sudoers")
+    def sudoers(self, said: str) -> dict[str, Any]:
         """The whole sudo policy, included files and all, as JSON."""
-        return dict(json.loads(self.says("cvtsudoers -f json /etc/sudoers")))
+        return dict(json.loads(said))
 
-    @cached_property
-    def accounts(self) -> dict[str, int]:
-        """Account → uid."""
-        rows = (line.split(":") for line in self.says("getent passwd").splitlines())
-        return {row[0]: int(row[2]) for row in rows}
+    @answer("getent passwd")
+    def accounts(self, said: str) -> dict[str, list[str]]:
+        """Account → the other fields of its line in passwd, the uid second of them."""
+        return {name: rest for name, *rest in (line.split(":") for line in said.splitlines())}
 
-    @cached_property
-    def key_files(self) -> dict[str, KeyFile]:
+    # Never the hashes themselves.
+    @answer("""awk -F: '{print $1, $2 == "" ? "empty" : $2 ~ /^[!*]/ ? "locked" : "set"}' /etc/shadow""")
+    def passwords(self, said: str) -> dict[str, str]:
+        """Account → whether its password is "empty", "locked" or "set"."""
+        return dict(line.split(" ", 1) for line in said.splitlines())
+
+    @answer("getent group sudo")
+    def sudo_group(self, said: str) -> set[str]:
+        """The members of the group sudo."""
+        return set(said.strip().split(":")[3].split(",")) - {""}
+
+    @answer(f"find {KEYS_FOLDER} -mindepth 1 -printf '%P\\t%u\\t%m\\n'; echo; grep -rH '' {KEYS_FOLDER} || true")
+    def key_files(self, said: str) -> dict[str, KeyFile]:
         """What lies in the folder of authorized keys, by file name."""
-        rows = [
-            r.split("\t") for r in self.says(f"find {KEYS_FOLDER} -mindepth 1 -printf '%P\\t%u\\t%m\\n'").splitlines()
-        ]
+        rows, _, text = said.partition("\n\n")
         lines: dict[str, set[str]] = defaultdict(set)
-        for row in self.says(f"grep -rH '' {KEYS_FOLDER} || true").splitlines():
+        for row in text.splitlines():
             file, _, line = row.removeprefix(f"{KEYS_FOLDER}/").partition(":")
             if line.strip() and not line.startswith("#"):
                 lines[file].add(bare_key(line))
-        return {name: KeyFile(owner, int(mode, 8), frozenset(lines[name])) for name, owner, mode in rows}
+        files = (row.split("\t") for row in rows.splitlines() if row)
+        return {name: KeyFile(owner, int(mode, 8), frozenset(lines[name])) for name, owner, mode in files}
+
+    def stat(self, *paths: str) -> dict[str, Stat]:
+        """Owner, group, mode of each path that is there; a pattern stands for all that match it."""
+        return stat_rows(self.says(f"stat -c '%U %G %a %F\t%n' -- {' '.join(paths)} 2>/dev/null || true"))
 
     def fetch(self, *urls: str) -> dict[str, str]:
         """What each URL answers to the host itself: its text, or words that begin with "no answer" or "HTTP"."""
         return dict(json.loads(self.says("python3 -I -c %s " + " ".join(["%s"] * len(urls)), FETCH, *urls)))
-
-    def knock(self, port: int) -> str:
-        """What this controller meets at a port of the host: "open", "refused" or "silent".
-
-        Silence is awaited for five times as long as sshd needs to accept, so a slow line is no false silence.
-        """
-        address = self.wanted["address"]
-        started = time.monotonic()
-        socket.create_connection((address, self.wanted["port"]), 10).close()
-        patience_s = max(0.5, 5 * (time.monotonic() - started))
-        try:
-            socket.create_connection((address, port), patience_s).close()
-        except TimeoutError:
-            return "silent"
-        except OSError:
-            return "refused"
-        return "open"
 
 
 def eventually(read: Callable[[], list[str]], within_s: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,23 +10,108 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TAILNET = [ipaddress.ip_network("100.64.0.0/10"), ipaddress.ip_network("fd7a:115c:a1e0::/48")]
+
 
 @dataclass(frozen=True)
 class Listener:
-    """A TCP socket that accepts connections."""
+    """A TCP socket that accepts connections, or a UDP socket that takes packets from anybody."""
 
+    protocol: str
     address: str
     port: int
     process: str
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only the host itself can connect."""
-        bare = self.address.strip("[]").partition("%")[0].removeprefix("::ffff:")
-        return bare == "::1" or bare.startswith("127.")
+        """Whether only the host itself can reach it."""
+        address, interface = self._parts
+        return interface == "lo" or address == "::1" or address.startswith("127.")
+
+    @property
+    def in_tailnet(self) -> bool:
+        """Whether it is bound to an address that only a tailnet routes."""
+        try:
+            address = ipaddress.ip_address(self._parts[0])
+        except ValueError:  # "*"
+            return False
+        return any(address.version == net.version and address in net for net in TAILNET)
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        bare, _, interface = self.address.replace("[", "").replace("]", "").partition("%")
+        return bare.removeprefix("::ffff:"), interface
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port} ({self.process})"
+        return f"{self.address}:{self.port} ({self.process})" + ("" if self.protocol == "tcp" else f", {self.protocol}")
+
+
+@dataclass(frozen=True)
+class Stat:
+    """Owner and group, permission bits, and what it is ("regular file", "directory", …)."""
+
+    owner: str
+    group: str
+    mode: int
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.owner}:{self.group} {self.mode:04o}"
+
+
+@dataclass(frozen=True)
+class KeyFile:
+    """One file of the folder that sshd reads keys from; `keys` as `bare_key` gives them."""
+
+    owner: str
+    mode: int
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What sshd offers before anybody has logged in, each list in its order of preference."""
+
+    key_exchanges: list[str]
+    host_keys: list[str]
+    ciphers: list[str]
+    macs: list[str]
+
+
+def listeners(text: str) -> list[Listener]:
+    """What `ss -lntupH` prints."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split()
+        address, _, port = fields[4].rpartition(":")
+        process = fields[6].split('"')[1] if len(fields) > 6 and '"' in fields[6] else "unknown process"
+        found.append(Listener(fields[0], address, int(port), process))
+    return found
+
+
+def stat_rows(text: str) -> dict[str, Stat]:
+    """What `stat -c '%U %G %a %F<tab>%n'` prints, by path."""
+    rows = (line.partition("\t") for line in text.splitlines())
+    return {
+        path: Stat(owner, group, int(mode, 8), kind)
+        for row, _, path in rows
+        for owner, group, mode, kind in [row.split(" ", 3)]
+    }
+
+
+def kexinit(packet: bytes) -> Offer:
+    """What sshd sends first (RFC 4253, 7.1): padding length, 20, 16 bytes of cookie, then lists of names.
+
+    Words in the list of key exchanges that only say what else the other side can do are left out.
+    """
+    assert packet[1:2] == b"\x14", "sshd's first packet is not its list of algorithms"
+    lists, rest = [], packet[18:]
+    for _ in range(5):
+        length = int.from_bytes(rest[:4], "big")
+        lists.append([name.decode("ascii", "replace") for name in rest[4 : 4 + length].split(b",") if name])
+        rest = rest[4 + length :]
+    exchanges, host_keys, _, ciphers, macs = lists  # the third: ciphers from the client's side, the same
+    return Offer([e for e in exchanges if not e.startswith(("ext-info-", "kex-strict-"))], host_keys, ciphers, macs)
 
 
 def bare_key(line: str) -> str:

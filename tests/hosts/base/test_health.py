@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from machine import Machine
 
 
-@pytest.mark.control(id="BASE-09", severity="medium")
+@pytest.mark.control(id="BASE-09", severity="medium", source="sparkfleet")
 def test_no_unit_has_failed(machine: Machine) -> None:
     """No systemd unit has failed.
 
@@ -24,7 +24,7 @@ def test_no_unit_has_failed(machine: Machine) -> None:
     assert not failed, f"failed: {', '.join(failed)}\n{shown}"
 
 
-@pytest.mark.control(id="BASE-10", severity="medium")
+@pytest.mark.control(id="BASE-10", severity="medium", source="GB10")
 def test_driver_is_of_the_supported_branch(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
     """The NVIDIA driver is of the branch that DGX OS supports."""
     found = machine.says("cat %s 2>/dev/null || true", f"{machine.wanted['sysfs']}/module/nvidia/version").strip()
@@ -37,7 +37,7 @@ def test_driver_is_of_the_supported_branch(machine: Machine, record_property: Ca
     )
 
 
-@pytest.mark.control(id="BASE-11", severity="high")
+@pytest.mark.control(id="BASE-11", severity="high", source="sparkfleet")
 def test_secrets_are_for_root_alone(machine: Machine) -> None:
     """A secret on the host can be read by root alone."""
     paths = machine.wanted["secret_files"]

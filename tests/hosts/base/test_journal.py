@@ -15,7 +15,7 @@ UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 USAGE = "MESSAGE_ID=ec387f577b844b8fa948f33cad9a75e6"
 
 
-@pytest.mark.control(id="BASE-03", severity="medium")
+@pytest.mark.control(id="BASE-03", severity="medium", source="CIS 6.1.1.3")
 def test_journal_has_its_limit(machine: Machine) -> None:
     """The journal keeps to the described limit, in its settings and by its own word."""
     wanted = machine.wanted["journal_max_use"]

@@ -21,7 +21,7 @@ HELD = (
 )  # fmt: skip
 
 
-@pytest.mark.control(id="BASE-05", severity="high")
+@pytest.mark.control(id="BASE-05", severity="high", source="GB10")
 def test_updates_leave_kernel_driver_and_firmware_alone(machine: Machine) -> None:
     """Unattended updates leave kernel, driver, CUDA, container and firmware packages alone."""
     patterns = [pattern for pattern in machine.apt[BLACKLIST] if pattern]
@@ -30,7 +30,7 @@ def test_updates_leave_kernel_driver_and_firmware_alone(machine: Machine) -> Non
     assert not loose, f"these could be upgraded: {', '.join(loose)}; held are {' '.join(patterns) or 'none'}"
 
 
-@pytest.mark.control(id="BASE-06", severity="high")
+@pytest.mark.control(id="BASE-06", severity="high", source="CIS 1.2.2.1")
 def test_security_updates_come_by_themselves(machine: Machine) -> None:
     """Security updates install themselves, where the description says so."""
     wanted = "1" if machine.wanted["security_updates"] else "0"
@@ -41,7 +41,7 @@ def test_security_updates_come_by_themselves(machine: Machine) -> None:
     assert not wrong, f"{'; '.join(wrong)}; described is {wanted}"
 
 
-@pytest.mark.control(id="BASE-07", severity="high")
+@pytest.mark.control(id="BASE-07", severity="high", source="sparkfleet")
 def test_only_security_origins_are_followed(machine: Machine) -> None:
     """Unattended updates come from the distribution's security archive alone."""
     places = ("Unattended-Upgrade::Origins-Pattern::", "Unattended-Upgrade::Allowed-Origins::")
@@ -51,7 +51,7 @@ def test_only_security_origins_are_followed(machine: Machine) -> None:
     assert not other, f"followed as well: {'; '.join(other)}"
 
 
-@pytest.mark.control(id="BASE-08", severity="medium")
+@pytest.mark.control(id="BASE-08", severity="medium", source="GB10")
 def test_updates_never_reboot_the_host(machine: Machine) -> None:
     """Unattended updates never reboot the host: a training run would be lost."""
     found = machine.apt.get("Unattended-Upgrade::Automatic-Reboot", ["false"])

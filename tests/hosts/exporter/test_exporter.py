@@ -23,7 +23,7 @@ MEMORY = "sparkfleet_gb10_memory_total_bytes"
 PLAUSIBLE_CELSIUS = (5.0, 110.0)  # a GB10 powers itself off at 104.85
 
 
-@pytest.mark.control(id="EXPORTER-01", severity="high")
+@pytest.mark.control(id="EXPORTER-01", severity="high", source="sparkfleet")
 def test_exporter_runs(machine: Machine) -> None:
     """The exporter runs, now and after every start."""
     unit = machine.units[UNIT]
@@ -31,7 +31,7 @@ def test_exporter_runs(machine: Machine) -> None:
     assert state == "enabled, active (running)", f"{UNIT} is {state}\n{machine.journal(UNIT)}"
 
 
-@pytest.mark.control(id="EXPORTER-02", severity="high")
+@pytest.mark.control(id="EXPORTER-02", severity="high", source="sparkfleet")
 def test_exporter_has_no_privileges(machine: Machine) -> None:
     """The exporter is not root, has no capability and can gain none, filters its system calls, and writes nowhere."""
     machine.need(UNIT, "EXPORTER-01")
@@ -45,7 +45,7 @@ def test_exporter_has_no_privileges(machine: Machine) -> None:
     assert not root, f"it could write to the whole file system: {root}"
 
 
-@pytest.mark.control(id="EXPORTER-03", severity="high")
+@pytest.mark.control(id="EXPORTER-03", severity="high", source="sparkfleet")
 def test_exporter_tells_plausible_values(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
     """The exporter tells a plausible GPU temperature and the kernel's size of memory."""
     machine.need(UNIT, "EXPORTER-01")
@@ -64,7 +64,7 @@ def test_exporter_tells_plausible_values(machine: Machine, record_property: Call
     record_property("evidence", f"GPU at {temperatures[0]:.0f} °C, {kibibytes / 2**20:.0f} GiB of memory{simulated}")
 
 
-@pytest.mark.control(id="EXPORTER-04", severity="medium")
+@pytest.mark.control(id="EXPORTER-04", severity="medium", source="sparkfleet")
 def test_what_only_root_may_read_is_handed_over(machine: Machine) -> None:
     """The reader that must be root runs on its timer, and the exporter tells what it found a short while ago."""
     machine.need(UNIT, "EXPORTER-01")

@@ -22,7 +22,7 @@ def status(machine: Machine, path: str, *options: str) -> str:
     return machine.says("curl " + " ".join(["%s"] * len(words)) + " || true", *words).strip()
 
 
-@pytest.mark.control(id="GRAFANA-01", severity="medium")
+@pytest.mark.control(id="GRAFANA-01", severity="medium", source="sparkfleet")
 def test_grafana_is_ready(machine: Machine) -> None:
     """Grafana runs and says that it is well."""
     patience_s = START_S if machine.runs(UNIT) else 0
@@ -30,7 +30,7 @@ def test_grafana_is_ready(machine: Machine) -> None:
     assert not wrong, f"/api/health answers {wrong[0]}\n{machine.journal(UNIT, 3)}"
 
 
-@pytest.mark.control(id="GRAFANA-02", severity="high")
+@pytest.mark.control(id="GRAFANA-02", severity="high", source="sparkfleet")
 def test_grafana_is_on_loopback(machine: Machine) -> None:
     """Grafana listens on loopback."""
     port = machine.wanted["grafana_port"]
@@ -38,7 +38,7 @@ def test_grafana_is_on_loopback(machine: Machine) -> None:
     assert not open_ports, f"open to others: {', '.join(open_ports)}"
 
 
-@pytest.mark.control(id="GRAFANA-03", severity="high")
+@pytest.mark.control(id="GRAFANA-03", severity="high", source="sparkfleet")
 def test_grafana_asks_who_is_there(machine: Machine) -> None:
     """Neither nobody nor admin with the password admin gets in."""
     machine.need(UNIT, "GRAFANA-01")

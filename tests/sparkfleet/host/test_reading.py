@@ -54,7 +54,7 @@ def test_sudo_without_password_is_seen_wherever_it_stands(reading: ModuleType) -
 )
 def test_loopback_is_told_from_the_rest(address: str, inside: bool, reading: ModuleType) -> None:
     """An address as ss prints it is loopback or reachable."""
-    assert reading.Listener(address, 80, "x").on_loopback is inside
+    assert reading.Listener("tcp", address, 80, "x").on_loopback is inside
 
 
 def test_keys_are_compared_without_comments_but_with_options(reading: ModuleType) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import shutil
 import socket
+import time
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -22,7 +24,9 @@ from sparkfleet import config
 from sparkfleet.commands import verify as command
 from sparkfleet.errors import SparkfleetError, UnreachableError, VerifyError
 from sparkfleet.host import verify as verifying
-from sparkfleet.host.verify import Verdict
+from sparkfleet.host import verify_request as requested
+from sparkfleet.host.connection import Target
+from sparkfleet.host.verdicts import Outcome, Verdict, failure, in_order, parse, unknown_waivers
 from sparkfleet.model import Waiver
 
 if TYPE_CHECKING:
@@ -38,56 +42,73 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIV23Q2hhN+kpuz4qxdlTunr5he+SFuQpNmAr
 SMALL_PACK = '''
 import pytest
 
-@pytest.mark.control(id="BASE-01", severity="low")
+@pytest.mark.control(id="BASE-01", severity="low", source="CIS 1.1")
 def test_holds(machine, record_property):
     """This holds."""
     record_property("evidence", "seen on " + machine.name)
 
-@pytest.mark.control(id="BASE-02", severity="high")
+@pytest.mark.control(id="BASE-02", severity="high", source="CIS 1.1")
 def test_fails(machine):
     """This fails."""
     assert machine.name == "", "it has the name " + machine.name
 
-@pytest.mark.control(id="BASE-03", severity="medium")
+@pytest.mark.control(id="BASE-03", severity="medium", source="CIS 1.1")
 def test_says_nothing(machine):
     """This cannot be said."""
     pytest.skip("nothing to look at")
 
-@pytest.mark.control(id="BASE-04", severity="medium")
+@pytest.mark.control(id="BASE-04", severity="medium", source="CIS 1.1")
 def test_setting(machine, sysctl):
     """This fails for one of two."""
     assert sysctl != "b", "b is wrong"
 
-@pytest.mark.control(id="BASE-05", severity="high")
+@pytest.mark.control(id="BASE-05", severity="high", source="CIS 1.1")
 def test_breaks(machine):
     """This check breaks."""
     raise OSError("no such device")
 '''
 
 
+# Stands before ssh on the PATH: the host answers everything with nothing, or does what the test says.
+SSH = """#!/bin/sh
+case "$*" in *"-O exit"*) exit 0;; *python3*) cat >/dev/null; {answer};; esac
+exit 255
+"""
+ANSWERS = """echo '["192.0.2.100", "192.0.2.1", {}]'; exit 0"""
+
+
 @pytest.fixture
 def small_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The real conftest around small checks; one of them is of a role that no host has."""
-    for name in ("conftest.py", "machine.py", "reading.py", "pytest.ini"):
-        shutil.copy(verifying.PACK / name, tmp_path / name)
+    """The real conftest around small checks; one of them is of a role that the host does not have."""
+    for path in verifying.PACK.glob("*.*"):
+        shutil.copy(path, tmp_path / path.name)
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "test_small.py").write_text(SMALL_PACK)
     (tmp_path / "monitor").mkdir()
     (tmp_path / "monitor" / "test_other.py").write_text(
-        'import pytest\n@pytest.mark.control(id="MONITOR-01", severity="low")\n'
+        'import pytest\n@pytest.mark.control(id="MONITOR-01", severity="low", source="sparkfleet")\n'
         'def test_x(machine):\n    """Unasked."""\n'
     )
     monkeypatch.setattr(verifying, "PACK", tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    ssh_answers(tmp_path, ANSWERS)
     return tmp_path
 
 
-def run_small(
-    fleet: Fleet, junit: Path | None = None, address: str = "192.0.2.1", **waivers: Any
-) -> tuple[dict[str, Verdict], list[str]]:
-    """The verdicts of the small pack by id, and the ids that it knows."""
-    wanted = {"roles": ["base"], "address": address, "sysctls": {"a": "1", "b": "1"}, "waivers": waivers}
-    report = verifying._run_pack(fleet, {"spark-02": wanted}, junit)
-    return {v.id: v for v in verifying.parse(report)}, report["known"]
+def ssh_answers(folder: Path, words: str) -> None:
+    """From now on this is what the host does when the pack asks it."""
+    (folder / "bin").mkdir(exist_ok=True)
+    (folder / "bin" / "ssh").write_text(SSH.replace("{answer}", words))
+    (folder / "bin" / "ssh").chmod(0o755)
+
+
+def run_small(fleet: Fleet, deadline_s: float = 60, **waivers: Any) -> dict[str, Verdict]:
+    """The verdicts of the small pack by id."""
+    wanted = {"roles": ["base"], "address": "192.0.2.1", "port": 22, "sysctls": {"a": "1", "b": "1"}}
+    report = verifying.run_pack(
+        Target.of(fleet, "spark-02"), {**wanted, "users": {}, "units": [], "waivers": waivers}, deadline_s
+    )
+    return {v.id: v for v in parse(report)}
 
 
 def waiver(*, expired: bool) -> dict[str, Any]:
@@ -97,37 +118,33 @@ def waiver(*, expired: bool) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("small_pack")
 def test_the_report_says_what_each_check_found(fleet: Fleet) -> None:
-    """Outcome, severity, requirement and evidence of each check come back; a broken check is a failed one."""
-    found, known = run_small(fleet)
-    assert found["BASE-01"] == Verdict("spark-02", "BASE-01", "low", "This holds.", "passed", "seen on spark-02")
-    assert found["BASE-02"] == Verdict(
-        "spark-02", "BASE-02", "high", "This fails.", "failed", "it has the name spark-02"
+    """Outcome, severity, source, requirement and evidence of each check come back; a broken check is a failed one."""
+    found = run_small(fleet)
+    first = replace(found["BASE-01"], seconds=0.0)
+    assert first == Verdict(
+        "spark-02", "BASE-01", "low", "This holds.", "passed", "seen on spark-02", source="CIS 1.1", seconds=0.0
     )
+    assert (found["BASE-02"].outcome, found["BASE-02"].detail) == ("failed", "it has the name spark-02")
     assert (found["BASE-03"].outcome, found["BASE-03"].detail) == ("skipped", "nothing to look at")
     assert (found["BASE-04/a"].outcome, found["BASE-04/b"].outcome) == ("passed", "failed")
     assert (found["BASE-05"].outcome, found["BASE-05"].detail) == ("failed", "OSError: no such device")
-    assert "MONITOR-01" in known
     assert "MONITOR-01" not in found
 
 
 @pytest.mark.usefixtures("small_pack")
-def test_a_waiver_in_force_waives(fleet: Fleet, tmp_path: Path) -> None:
-    """A failure with a waiver in force is waived, in JUnit too; the others still fail."""
-    junit = tmp_path / "junit.xml"
-    found, _ = run_small(fleet, junit, **{"BASE-02": waiver(expired=False), "BASE-04/b": waiver(expired=False)})
+def test_a_waiver_in_force_waives(fleet: Fleet) -> None:
+    """A failure with a waiver in force is waived, with reason and day; the others still fail."""
+    found = run_small(fleet, **{"BASE-02": waiver(expired=False), "BASE-04/b": waiver(expired=False)})
     assert found["BASE-02"].outcome == "waived"
-    assert REASON in found["BASE-02"].detail
-    assert "until 2027-01-01" in found["BASE-02"].detail
+    assert f"waived until 2027-01-01: {REASON}" in found["BASE-02"].detail
     assert found["BASE-04/b"].outcome == "waived"
-    cases = {case.get("name"): case for case in ET.parse(junit).iter("testcase")}  # noqa: S314  (our own file)
-    assert cases["test_fails[spark-02]"].find("skipped") is not None
-    assert [name for name, case in cases.items() if case.find("failure") is not None] == ["test_breaks[spark-02]"]
+    assert found["BASE-05"].outcome == "failed"
 
 
 @pytest.mark.usefixtures("small_pack")
 def test_one_waiver_covers_every_subject_of_its_check(fleet: Fleet) -> None:
     """BASE-04 waives each kernel setting, and says where it is no longer needed."""
-    found, _ = run_small(fleet, **{"BASE-04": waiver(expired=False)})
+    found = run_small(fleet, **{"BASE-04": waiver(expired=False)})
     assert found["BASE-04/b"].outcome == "waived"
     assert (found["BASE-04/a"].outcome, found["BASE-04/a"].detail) == ("passed", "its waiver is no longer needed")
 
@@ -135,23 +152,57 @@ def test_one_waiver_covers_every_subject_of_its_check(fleet: Fleet) -> None:
 @pytest.mark.usefixtures("small_pack")
 def test_an_expired_waiver_fails_and_says_so(fleet: Fleet) -> None:
     """A failure whose waiver expired counts, and names the day."""
-    found, _ = run_small(fleet, **{"BASE-02": waiver(expired=True)})
+    found = run_small(fleet, **{"BASE-02": waiver(expired=True)})
     assert found["BASE-02"].outcome == "failed"
     assert "its waiver expired on 2027-01-01" in found["BASE-02"].detail
 
 
-def test_a_host_that_falls_silent_is_named_by_every_check(fleet: Fleet, small_pack: Path) -> None:
-    """Once ssh fails, each check that needs the host says so, and the host is not waited for again."""
+def test_a_host_that_falls_silent_in_the_middle_is_named_by_every_check(fleet: Fleet, small_pack: Path) -> None:
+    """Once ssh fails, each check that asks the host says so, and the host is not waited for again."""
     (small_pack / "base" / "test_small.py").write_text(
         "import pytest\n"
-        "@pytest.mark.control(id='BASE-01', severity='low')\n"
+        "@pytest.mark.control(id='BASE-01', severity='low', source='x')\n"
         "def test_one(machine):\n    machine.says('true')\n"
-        "@pytest.mark.control(id='BASE-02', severity='low')\n"
+        "@pytest.mark.control(id='BASE-02', severity='low', source='x')\n"
         "def test_two(machine):\n    machine._host = None\n    machine.says('true')\n"
     )
-    found, _ = run_small(fleet, address="127.0.0.1")  # nothing there has the pinned key of spark-02
+    found = run_small(fleet)
     assert {v.outcome for v in found.values()} == {"failed"}
     assert all("spark-02 stopped answering: " in v.detail for v in found.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("echo no route >&2; exit 255", "no route"),
+        ("echo sudo: a password is required >&2; exit 1", "sudo: a password is required"),
+        ("echo '[1, 2'; exit 0", "not what was asked for"),
+        ("""echo '["c", "a", {"sshd": 5}]'; exit 0""", "not what was asked for"),
+        ("yes | tr -d '\\n'", "answers without end"),
+    ],
+    ids=["unreachable", "no sudo", "malformed", "strange", "endless"],
+)
+def test_a_host_that_cannot_be_asked_is_lost_and_not_failed(
+    words: str, why: str, fleet: Fleet, small_pack: Path
+) -> None:
+    """Whatever it answers instead of answers, the run ends with the reason, no verdict, and little memory."""
+    ssh_answers(small_pack, words)
+    report = verifying.run_pack(
+        Target.of(fleet, "spark-02"),
+        {"roles": ["base"], "address": "192.0.2.1", "port": 22, "sysctls": {}, "users": {}, "units": [], "waivers": {}},
+        60,
+    )
+    assert report["verdicts"] == []
+    assert why in report["lost"]
+
+
+def test_a_host_that_hangs_ends_at_its_deadline(fleet: Fleet, small_pack: Path) -> None:
+    """It is unreachable, and what was asked of it is left behind at once."""
+    ssh_answers(small_pack, "exec sleep 60")
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="not done with its checks within 2 s"):
+        run_small(fleet, deadline_s=2)
+    assert time.monotonic() - began < 20
 
 
 def test_a_pack_that_cannot_run_is_an_error(fleet: Fleet, small_pack: Path) -> None:
@@ -167,22 +218,22 @@ def test_a_waiver_ends_on_its_day(days: int) -> None:
     until = TODAY + dt.timedelta(days=days)
     fleet = config.parse({"fleet": "x1", "hosts": {"h1": {"addresses": ["192.0.2.1"]}}})
     fleet = fleet.model_copy(update={"waivers": {"ACCESS-01": Waiver(reason=REASON, until=until)}})
-    assert verifying.waivers(fleet, "h1", TODAY)["ACCESS-01"]["expired"] is (days <= 0)
+    assert requested.waivers(fleet, "h1", TODAY)["ACCESS-01"]["expired"] is (days <= 0)
 
 
 def test_a_waiver_is_for_the_hosts_it_names(fleet: Fleet) -> None:
     """A waiver with hosts waives nothing elsewhere."""
     one = Waiver(reason=REASON, until=TODAY, hosts=["spark-01"])
     fleet = fleet.model_copy(update={"waivers": {"ACCESS-01": one}})
-    assert list(verifying.waivers(fleet, "spark-01", TODAY)) == ["ACCESS-01"]
-    assert verifying.waivers(fleet, "spark-02", TODAY) == {}
+    assert list(requested.waivers(fleet, "spark-01", TODAY)) == ["ACCESS-01"]
+    assert requested.waivers(fleet, "spark-02", TODAY) == {}
 
 
 def test_a_waiver_for_no_check_is_reported(fleet: Fleet) -> None:
     """An unknown id is named with the nearest one, fails nothing, and stands apart from the hosts' checks."""
     ids = ("ACESS-01", "BASE-04", "BASE-04/net.x")
     fleet = fleet.model_copy(update={"waivers": {i: Waiver(reason=REASON, until=TODAY) for i in ids}})
-    found = verifying.unknown_waivers(fleet, ["ACCESS-01", "BASE-04/net.x"])
+    found = unknown_waivers(fleet.waivers, ["ACCESS-01", "BASE-04"], ["net.x"])
     assert [(v.host, v.id, v.outcome) for v in found] == [("", "ACESS-01", "skipped")]
     assert "did you mean ACCESS-01?" in found[0].detail
 
@@ -194,14 +245,14 @@ def test_the_request_holds_the_description_and_no_secret(fleet: Fleet, tmp_path:
     (tmp_path / "keys" / "automation.pub").write_text(f"{KEY} sparkfleet\n")
     controller = fleet.controller.model_copy(update={"folder": tmp_path})
     fleet = fleet.model_copy(update={"controller": controller})
-    wanted = verifying.request(fleet, "spark-01", "192.0.2.1", "192.0.2.100", TODAY)
+    wanted = requested.request(fleet, "spark-01", "192.0.2.1", TODAY)
     assert wanted["users"]["alice"]["sudo"] is True
     assert wanted["users"]["sparkfleet"]["keys"] == [f"{KEY} sparkfleet"]
     assert wanted["monitors"] == ["100.64.0.1", "192.0.2.1", "fd7a::1"]
     assert wanted["sysctls"]["net.core.somaxconn"] == "4096"
     assert wanted["secret_files"] == ["/etc/sparkfleet/s3.json"]
     assert "Gb10Hot" in wanted["alerts"]
-    assert verifying.request(fleet, "spark-02", "192.0.2.2", "192.0.2.100", TODAY)["alerts"] == []
+    assert requested.request(fleet, "spark-02", "192.0.2.2", TODAY)["alerts"] == []
     text = json.dumps(wanted)
     assert "PRIVATE" not in text
     assert str(tmp_path) not in text
@@ -222,10 +273,10 @@ def test_a_silent_host_is_named(fleet: Fleet, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "wanted"), [("15s", 15), ("250ms", 0.25), ("2m", 120), ("1h", 3600)])
 def test_durations_become_seconds(text: str, wanted: float) -> None:
     """A Prometheus duration of the model is seconds to the pack."""
-    assert verifying.seconds(text) == wanted
+    assert requested.seconds(text) == wanted
 
 
-def verdict(id_: str, outcome: verifying.Outcome, **fields: str) -> Verdict:
+def verdict(id_: str, outcome: Outcome, **fields: str) -> Verdict:
     """A verdict about spark-01 unless said otherwise."""
     return Verdict(
         **{"host": "spark-01", "severity": "high", "title": f"Title of {id_}."} | fields, id=id_, outcome=outcome
@@ -235,15 +286,15 @@ def verdict(id_: str, outcome: verifying.Outcome, **fields: str) -> Verdict:
 def test_verdicts_stand_in_the_order_of_hosts_and_numbers() -> None:
     """Hosts as named, families by name, and 2 before 10."""
     mixed = [verdict(i, "passed", host=h) for h in ("b", "a") for i in ("BASE-10", "BASE-2", "BASE-4/x", "ACCESS-1")]
-    found = [(v.host, v.id) for v in verifying.in_order(mixed, ["a", "b"])]
+    found = [(v.host, v.id) for v in in_order(mixed, ["a", "b"])]
     assert found == [(h, i) for h in ("a", "b") for i in ("ACCESS-1", "BASE-2", "BASE-4/x", "BASE-10")]
 
 
 def test_only_an_unwaived_failure_is_one() -> None:
     """Waived and skipped checks fail nothing; a failed one is named with its host, and ends with code 6."""
     harmless = [verdict("BASE-01", "waived"), verdict("BASE-02", "skipped"), verdict("BASE-03", "passed")]
-    assert verifying.failure(harmless) is None
-    error = verifying.failure([*harmless, verdict("ACCESS-01", "failed")])
+    assert failure(harmless) is None
+    error = failure([*harmless, verdict("ACCESS-01", "failed")])
     assert isinstance(error, VerifyError)
     assert error.exit_code == 6
     assert "spark-01: ACCESS-01" in error.what
@@ -260,18 +311,9 @@ def test_a_reader_meets_failures_first() -> None:
         verdict("MONITOR-01", "failed", detail="high evidence"),
         Verdict("", "ACESS-01", "low", "", "skipped", "waivers.ACESS-01: no check has this id"),
     ]
-    command.show(Console(file=shown, width=100), ["spark-01", "spark-02"], verdicts)
+    command.show(Console(file=shown, width=100), ["spark-01", "spark-02"], verdicts, {"spark-02": "off"})
     text = shown.getvalue()
     parts = ["5 checks", "MONITOR-01", "high evidence", "BASE-09", "low evidence", "ACCESS-02", "2027-01-01"]
     parts += ["BASE-04 (2)", "spark-02", "not verified", "waivers.ACESS-01"]
     assert [part for part in parts if part not in text] == []
     assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
-
-
-def test_the_document_counts_checks_of_hosts() -> None:
-    """`--json` holds every verdict, and a summary in which a waiver for nothing is no check."""
-    verdicts = [verdict("BASE-01", "failed"), Verdict("", "ACESS-01", "low", "", "skipped", "no check")]
-    found = command.document("office", dt.datetime(2026, 11, 21, tzinfo=dt.UTC), verdicts, None)
-    assert found["summary"] == {"failed": 1}
-    assert found["verdicts"] == [v.as_dict() for v in verdicts]
-    assert found["unreachable"] is None
