@@ -63,4 +63,5 @@ BY_PROMTOOL = {
     "a worn drive": ("Gb10NvmeWorn", "15 minutes"),
     "clock-drift": ("Gb10ClockDrift", "ten minutes, and this machine's clock"),
     "a collector that fails": ("Gb10CollectorFailing", "15 minutes"),
+    "a key that is too old": ("RotationOverdue", "15 minutes"),
 }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lab.gb10.player import Player
+from sparkfleet.host.rotation_dates import metrics
 from tests.exporters.gb10.conftest import Machine
 from tests.programs import program
 
@@ -125,11 +126,15 @@ class Watched:
     def _spark(self, name: str, library: Path) -> None:
         """A machine in the scenario: what root tells, then the exporter that hands it on."""
         place = self.folder / name
-        flags = [f"--path.privileged={place / 'privileged.json'}", f"--gpu.clock-cap={CAP_MHZ}"]
+        left = place / "textfiles"
+        flags = [f"--path.privileged={place / 'privileged.json'}", f"--gpu.clock-cap={CAP_MHZ}",
+                 f"--collector.textfile.directory={left}"]  # fmt: skip
         machine = Machine(place, library, program=[sys.executable, "-c", SOONER, *flags])
         self.machines[name] = machine
         machine.load(name)
         (place / "state").mkdir()
+        left.mkdir()
+        (left / "rotation.prom").write_text(metrics({"ssh": time.time()}, {"ssh": 90}))
         begun = time.time() - INTO_S
         os.utime(place / "scenario", (begun, begun))
         Player(place).step()
