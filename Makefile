@@ -11,6 +11,7 @@ SPARKS ?=
 VARIANT ?= classic
 TAILNET ?=
 PYTEST_ARGS ?=
+WORKERS ?= 2
 BENCH ?= converge exporter hostile alerts
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sparkfleet
@@ -45,7 +46,7 @@ status: ready
 	@$(PYTHON) -m lab status --name $(NAME)
 
 test: ready-to-test
-	@$(PYTHON) -m pytest -m "not drill" $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -m "not drill" --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 drills: ready-to-test
 	@$(PYTHON) -m pytest -m drill $(PYTEST_ARGS)
