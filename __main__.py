@@ -35,7 +35,7 @@ def program() -> None:
     for name, host in wanted.items():
         identity = cloud.identities.get(name)
         opts = pulumi.ResourceOptions(depends_on=[identity] if identity else [])
-        SparkHost(fleet, host, cloud.key_ids.get(name), opts)
+        cloud.end_old_keys(name, SparkHost(fleet, host, cloud.key_ids.get(name), opts))
     if fleet.monitoring.grafana.mode == "push":
         GrafanaContent(fleet, [read.raw[path].decode() for path in DASHBOARDS], read.rules.values())
     pulumi.export("fleet", fleet.fleet)

@@ -26,6 +26,8 @@ VERBS = {
     "inventory": "Speak Ansible's dynamic-inventory protocol.",
     "lockdown": "Close every way into hosts but the tailnet, with proof.",
     "plan": "Show what differs between hosts and their description; changes nothing.",
+    "retire": "Revoke every identity of a host that leaves the fleet, or was stolen.",
+    "rotate": "Replace keys and credentials, each one proven before the old one goes.",
     "status": "Show how hosts stand, as their monitor saw them last.",
     "verify": "Run the compliance pack on live hosts.",
 }

@@ -1,9 +1,9 @@
-"""A host's name and policy → a user of the store with exactly that policy and one access key that is proven to work.
+"""A host's name and policy → a user of the store with exactly that policy and an access key that is proven to work.
 
 The key's secret goes from the store's answer into a file of the controller (mode 0600) and nowhere else. That file is
 the commit point: it names the generation that it is for, so that a run killed anywhere can be run again. Order of a
-change: policy, new key, proof with the new key, file, old keys deleted.
-The old key ends when the new file is written; the host itself keeps the old one until its next apply.
+change: policy, new key, proof with the new key, file. The key before it stays for as long as the host may still have
+it: `end_others` ends it, once the host was given the new one.
 
 Seen on versitygw 1.8.0 (IAM API): users with path and tags, inline policies with StringLike/Bool conditions and
 `${aws:username}`, two keys a user at most (LimitExceeded), a deleted or inactive key refused at once
@@ -13,20 +13,19 @@ Condition values (its pattern for variables has no slash; as a condition key it 
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from sparkfleet import secrets
-from sparkfleet.cloud import policies
-from sparkfleet.cloud.objectstore import Connection, Key, administrator, code, explained, iam, s3
+from sparkfleet.cloud import access_keys, policies
+from sparkfleet.cloud.access_keys import QUOTA, Held, Listed, read_held
+from sparkfleet.cloud.objectstore import Connection, Key, administrator, code, explained, iam
 from sparkfleet.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from mypy_boto3_iam import IAMClient
@@ -35,12 +34,7 @@ PATH = "/sparkfleet/"
 """Users of ours have this path: a user of another origin is never touched."""
 
 ACTIVE = "active"
-UNKNOWN_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
-QUOTA = 2
-"""AWS and versitygw allow so many access keys a user; `plan_keys` never asks for more."""
-
-PROOF_DEADLINE_S = 20.0
-"""IAM services may take seconds until every part of them knows a new key."""
+NO_SECRET = "lost"  # noqa: S105  (stands where one was: of such a key only the id is known)
 
 
 @dataclass(frozen=True)
@@ -53,59 +47,63 @@ class Wanted:
     secret_file: Path
     bucket: str
     prefix: str
-
-
-@dataclass(frozen=True)
-class Held:
-    """A key as the controller keeps it."""
-
-    user: str
-    generation: int
-    key: Key
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A key as the store lists it, in the order in which the keys were made."""
-
-    access_key_id: str
-    active: bool
+    on_host: bool = True
+    """Whether a host holds the key, too: then the one before it must outlast the run that makes a new one."""
 
 
 @dataclass(frozen=True)
 class KeyPlan:
-    """What to do with a user's keys: delete some, make one if `make`, delete the rest once the good key is proven."""
+    """What to do with a user's keys: delete some, make one if `make`, delete the rest once the good key is proven.
+
+    `stays` is the key that works, or may: its host has it. `waits`: nothing can be made, because both keys may be used.
+    """
 
     make: bool
     delete_first: tuple[str, ...]
     delete_last: tuple[str, ...]
+    stays: str = ""
+    waits: bool = False
 
 
 @dataclass(frozen=True)
 class IdentityState:
-    """What an identity is like. `key` is "active" or says in words what is wrong with it."""
+    """What an identity is like. `key` is "active" or says in words what is wrong with the one that is kept."""
 
     policies: Mapping[str, str]
     key: str
+    access_key_id: str
 
 
-def plan_keys(listed: Iterable[Listed], held: Held | None, generation: int) -> KeyPlan:
+def plan_keys(
+    listed: Iterable[Listed],
+    held: Held | None,
+    generation: int,
+    *,
+    on_host: bool = False,
+    spared: Collection[str] = (),
+) -> KeyPlan:
     """Decide about the keys of one user; a working key stays until its successor is proven.
 
     A key whose secret nobody kept (the run that made it was killed) is deleted first, to stay within QUOTA.
-    When no kept key works, the oldest active one may still be in use on the host and stays until the end.
+    When no kept key works, the oldest active one may still be in use on the host and stays until the end; with
+    `on_host` beyond the end. `spared` are keys that a host may still have, or that a rotation waits with.
     """
     keys = list(listed)
     active = [key.access_key_id for key in keys if key.active]
+    others = [key for key in active if key in spared]
     kept = held.key.access_key_id if held and held.key.access_key_id in active else None
+    stays = kept or next(iter([*others, *active]), None)
+    used = {*others, *([stays] if stays else [])}
+    free = tuple(key.access_key_id for key in keys if key.access_key_id not in used)
     if held and kept and held.generation == generation:
-        return KeyPlan(False, (), tuple(k.access_key_id for k in keys if k.access_key_id != kept))
-    stays = kept or next(iter(active), None)
-    return KeyPlan(True, tuple(k.access_key_id for k in keys if k.access_key_id != stays), (stays,) if stays else ())
+        return KeyPlan(False, (), free, stays=kept)
+    if len(used) >= QUOTA:
+        return KeyPlan(False, (), (), waits=True)
+    return KeyPlan(True, free, tuple(used) if not on_host else (), stays=stays or "")
 
 
 def ensure_identity(connection: Connection, wanted: Wanted) -> str:
-    """Bring the identity to the wanted state and return the id of its one access key.
+    """Bring the identity to the wanted state and return the id of its access key.
 
     Raises StoreError when the store refuses, when the user belongs to somebody else, or when a key cannot be proven.
     """
@@ -114,15 +112,45 @@ def ensure_identity(connection: Connection, wanted: Wanted) -> str:
         _ensure_user(client, wanted.user)
         _ensure_policies(client, wanted)
         held = read_held(wanted.secret_file, wanted.user)
-        plan = plan_keys(_list_keys(client, wanted.user), held, wanted.generation)
-        if held and not plan.make and not _proven(connection, held.key, wanted):
-            plan, held = plan_keys(_list_keys(client, wanted.user), None, wanted.generation), None
+        plan = _plan(client, wanted, held)
+        if held and not plan.make and not plan.waits and not _proven(connection, held, wanted):
+            held = None
+            plan = _plan(client, wanted, held)
+        if plan.waits:
+            raise StoreError(
+                f"{wanted.user} has two access keys: its host was not given the new one yet",
+                next_step="let `pulumi up` or `spark rotate s3` reach the host, then run the same command again",
+            )
         for access_key_id in plan.delete_first:
-            _delete_key(client, wanted.user, access_key_id)
-        key = _make_key(client, connection, wanted) if plan.make or held is None else held.key
+            access_keys.end(client, wanted.user, access_key_id)
+        if plan.make or held is None:
+            held = _make_key(client, connection, wanted, plan.stays)
         for access_key_id in plan.delete_last:
-            _delete_key(client, wanted.user, access_key_id)
-    return key.access_key_id
+            access_keys.end(client, wanted.user, access_key_id)
+    return held.key.access_key_id
+
+
+def end_others(connection: Connection, user: str, access_key_id: str, secret_file: Path) -> None:
+    """Delete every key of the user but this one, which its host holds by now. Raises StoreError."""
+    client = iam(connection, administrator(connection))
+    with explained(f"ending old keys of {user}", connection):
+        for key in access_keys.listed(client, user):
+            if key.access_key_id != access_key_id:
+                access_keys.end(client, user, key.access_key_id)
+    secrets.remove(access_keys.leaving(secret_file))
+
+
+def only_key(connection: Connection, user: str) -> str:
+    """The id of the user's one access key; "" when it has none, or several. Raises StoreError."""
+    client = iam(connection, administrator(connection))
+    with explained(f"looking at the keys of {user}", connection):
+        try:
+            found = [key.access_key_id for key in access_keys.listed(client, user)]
+        except ClientError as error:
+            if code(error) != "NoSuchEntity":
+                raise
+            return ""
+    return found[0] if len(found) == 1 else ""
 
 
 def observe_identity(connection: Connection, wanted: Wanted) -> IdentityState | None:
@@ -139,8 +167,12 @@ def observe_identity(connection: Connection, wanted: Wanted) -> IdentityState | 
             name: policies.canonical(client.get_user_policy(UserName=wanted.user, PolicyName=name)["PolicyDocument"])
             for name in client.list_user_policies(UserName=wanted.user)["PolicyNames"]
         }
-        listed = _list_keys(client, wanted.user)
-    return IdentityState(found, _key_in_words(listed, read_held(wanted.secret_file, wanted.user)))
+        keys = access_keys.listed(client, wanted.user)
+        held = read_held(wanted.secret_file, wanted.user)
+        as_wanted = replace(held, generation=wanted.generation) if held else None
+        spare = bool(_plan(client, wanted, as_wanted).delete_last)
+    words = _key_in_words(keys, held, spare=spare)
+    return IdentityState(found, words, held.key.access_key_id if held else "")
 
 
 def remove_identity(connection: Connection, user: str, secret_file: Path) -> None:
@@ -148,8 +180,8 @@ def remove_identity(connection: Connection, user: str, secret_file: Path) -> Non
     client = iam(connection, administrator(connection))
     with explained(f"removing identity {user}", connection):
         try:
-            for key in _list_keys(client, user):
-                _delete_key(client, user, key.access_key_id)
+            for key in access_keys.listed(client, user):
+                access_keys.end(client, user, key.access_key_id)
             for name in client.list_user_policies(UserName=user)["PolicyNames"]:
                 client.delete_user_policy(UserName=user, PolicyName=name)
             client.delete_user(UserName=user)
@@ -157,19 +189,9 @@ def remove_identity(connection: Connection, user: str, secret_file: Path) -> Non
             if code(error) != "NoSuchEntity":
                 raise
     # After a fleet was renamed the successor's key may already lie in the same file: that one stays.
-    if read_held(secret_file, user):
-        secrets.remove(secret_file)
-
-
-def read_held(path: Path, user: str) -> Held | None:
-    """The key that the controller keeps for `user`; None when there is none, or when the file is no such key."""
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        key = Key(str(fields["AccessKeyId"]), str(fields["SecretAccessKey"]))
-        held = Held(str(fields["User"]), int(fields["Generation"]), key)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return held if held.user == user else None
+    for path in access_keys.files(secret_file):
+        if read_held(path, user):
+            secrets.remove(path)
 
 
 def _ensure_user(client: IAMClient, user: str) -> None:
@@ -195,63 +217,37 @@ def _ensure_policies(client: IAMClient, wanted: Wanted) -> None:
             client.delete_user_policy(UserName=wanted.user, PolicyName=name)
 
 
-def _list_keys(client: IAMClient, user: str) -> list[Listed]:
-    listed = client.list_access_keys(UserName=user)["AccessKeyMetadata"]
-    return [
-        Listed(key["AccessKeyId"], key["Status"] == "Active")
-        for key in sorted(listed, key=lambda key: key["CreateDate"])
-    ]
+def _plan(client: IAMClient, wanted: Wanted, held: Held | None) -> KeyPlan:
+    places = (access_keys.pending(wanted.secret_file), access_keys.leaving(wanted.secret_file))
+    beside = (read_held(path, wanted.user) for path in places)
+    spared = {one.key.access_key_id for one in beside if one}
+    keys = access_keys.listed(client, wanted.user)
+    return plan_keys(keys, held, wanted.generation, on_host=wanted.on_host, spared=spared)
 
 
-def _delete_key(client: IAMClient, user: str, access_key_id: str) -> None:
-    try:
-        client.delete_access_key(UserName=user, AccessKeyId=access_key_id)
-    except ClientError as error:
-        if code(error) != "NoSuchEntity":
-            raise
-
-
-def _make_key(client: IAMClient, connection: Connection, wanted: Wanted) -> Key:
+def _make_key(client: IAMClient, connection: Connection, wanted: Wanted, stays: str) -> Held:
     """Make a key, prove it, keep it. A key that cannot be proven is taken back and the old one goes on working."""
-    made = client.create_access_key(UserName=wanted.user)["AccessKey"]
-    key = Key(made["AccessKeyId"], made["SecretAccessKey"])
-    if not _proven(connection, key, wanted):
-        _delete_key(client, wanted.user, key.access_key_id)
+    made = Held(wanted.user, wanted.generation, access_keys.make(client, wanted.user))
+    if not _proven(connection, made, wanted):
+        access_keys.end(client, wanted.user, made.key.access_key_id)
         raise StoreError(
             f"the new key of {wanted.user} does not work; it was deleted again, the old one was not touched",
             usually="the S3 endpoint and the IAM endpoint do not belong to the same store",
             next_step="check cloud.onprem.endpoint and cloud.onprem.iam_endpoint, then run the same command again",
         )
-    # The answer that AWS SDKs expect of a credential_process: the file is shipped to the host as it is.
-    content = {
-        "Version": 1,
-        "AccessKeyId": key.access_key_id,
-        "SecretAccessKey": key.secret_access_key,
-        "User": wanted.user,
-        "Generation": wanted.generation,
-    }
-    secrets.write(wanted.secret_file, json.dumps(content) + "\n")
-    return key
+    if wanted.on_host and stays:
+        old = read_held(wanted.secret_file, wanted.user)
+        known = old if old and old.key.access_key_id == stays else Held(wanted.user, 0, Key(stays, NO_SECRET))
+        access_keys.keep(access_keys.leaving(wanted.secret_file), known)
+    access_keys.keep(wanted.secret_file, made)
+    return made
 
 
-def _proven(connection: Connection, key: Key, wanted: Wanted) -> bool:
-    """Whether the store lets `key` list the identity's own prefix, asked again until the deadline."""
-    client = s3(connection, key)
-    end = time.monotonic() + PROOF_DEADLINE_S
-    while True:
-        try:
-            client.list_objects_v2(Bucket=wanted.bucket, Prefix=wanted.prefix, MaxKeys=1)
-        except ClientError as error:
-            if code(error) not in UNKNOWN_KEY | {"AccessDenied"}:
-                raise
-        else:
-            return True
-        if time.monotonic() >= end:
-            return False
-        time.sleep(0.5)
+def _proven(connection: Connection, held: Held, wanted: Wanted) -> bool:
+    return access_keys.proven(connection, held.key, wanted.bucket, wanted.prefix)
 
 
-def _key_in_words(listed: list[Listed], held: Held | None) -> str:
+def _key_in_words(listed: list[Listed], held: Held | None, *, spare: bool) -> str:
     if held is None:
         return "its secret is not on this controller"
     found = {key.access_key_id: key for key in listed}
@@ -259,6 +255,6 @@ def _key_in_words(listed: list[Listed], held: Held | None) -> str:
         return "deleted at the store"
     if not found[held.key.access_key_id].active:
         return "inactive at the store"
-    if len(listed) > 1:
+    if spare:
         return "active, and another key beside it"
     return ACTIVE

@@ -9,6 +9,7 @@ so these names are for good. Inputs and outputs hold references to secrets, neve
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ IDENTITY_INPUTS = (
     "secret_file",
     "proof_bucket",
     "proof_prefix",
+    "on_host",
     *WHERE,
     "iam_endpoint",
 )
@@ -63,7 +65,7 @@ class BucketProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare every input; another name is another bucket."""
-        return _diff(UNTIL_NOW | olds, news, BUCKET_INPUTS, replaces="bucket")
+        return compared(UNTIL_NOW | olds, news, BUCKET_INPUTS, replaces="bucket")
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring the bucket to the new description."""
@@ -73,10 +75,10 @@ class BucketProvider(ResourceProvider):
         """Say what the bucket is really like; a bucket that is gone leaves the state, so that `up` makes it again."""
         from sparkfleet.cloud import objectstore
 
-        found = objectstore.observe_bucket(_connection(props), str(props["bucket"]))
+        found = objectstore.observe_bucket(connection_of(props), str(props["bucket"]))
         if found is None:
             return ReadResult("", {})
-        actual = _only(UNTIL_NOW | props, BUCKET_INPUTS) | asdict(found)
+        actual = only(UNTIL_NOW | props, BUCKET_INPUTS) | asdict(found)
         return ReadResult(id_, dict(actual), inputs=actual)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -84,7 +86,7 @@ class BucketProvider(ResourceProvider):
         from sparkfleet.cloud import objectstore
 
         name = str(props["bucket"])
-        if not objectstore.remove_empty_bucket(_connection(props), name):
+        if not objectstore.remove_empty_bucket(connection_of(props), name):
             # Pulumi shows what a dynamic provider prints.
             print(f"bucket {name} holds data and was kept, no longer managed; empty and delete it by hand", flush=True)
 
@@ -94,8 +96,8 @@ class BucketProvider(ResourceProvider):
 
         parts = (str(props[key]) for key in ("versioning", "policy", "retention"))
         wanted: BucketState = objectstore.BucketState(*parts)
-        objectstore.ensure_bucket(_connection(props), str(props["bucket"]), wanted)
-        return _only(props, BUCKET_INPUTS)
+        objectstore.ensure_bucket(connection_of(props), str(props["bucket"]), wanted)
+        return only(props, BUCKET_INPUTS)
 
 
 class IdentityProvider(ResourceProvider):
@@ -108,8 +110,13 @@ class IdentityProvider(ResourceProvider):
         return CreateResult(str(props["user"]), self._converge(props))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Compare every input; another user is another identity, another generation is a new key."""
-        return _diff(olds, news, IDENTITY_INPUTS, replaces="user")
+        """Compare every input; another user is another identity, another generation is a new key.
+
+        A key that `spark rotate s3` made is news, too: what is said of it has to reach the host's settings.
+        """
+        found = compared(olds, news, IDENTITY_INPUTS, replaces="user")
+        rotated = news["held"] not in {"", olds.get("access_key_id")}
+        return DiffResult(changes=found.changes or rotated, replaces=found.replaces)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Set the policy, and make a new key where the generation or a lost key asks for one."""
@@ -119,24 +126,25 @@ class IdentityProvider(ResourceProvider):
         """Say which policies the user really has and what became of its key."""
         from sparkfleet.cloud import identities
 
-        found = identities.observe_identity(_connection(props), _wanted(props))
+        found = identities.observe_identity(connection_of(props), _wanted(props))
         if found is None:
             return ReadResult("", {})
-        actual = _only(props, IDENTITY_INPUTS) | {"policies": dict(found.policies), "key": found.key}
-        return ReadResult(id_, actual | {"access_key_id": props["access_key_id"]}, inputs=actual)
+        actual = only(props, IDENTITY_INPUTS) | {"policies": dict(found.policies), "key": found.key}
+        key_id = found.access_key_id
+        return ReadResult(id_, actual | {"access_key_id": key_id}, inputs=actual | {"held": key_id})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Revoke: the keys, the policies, the user and the kept secret go."""
         from sparkfleet.cloud import identities
 
-        identities.remove_identity(_connection(props), str(props["user"]), Path(str(props["secret_file"])))
+        identities.remove_identity(connection_of(props), str(props["user"]), Path(str(props["secret_file"])))
 
     @staticmethod
     def _converge(props: Mapping[str, Any]) -> dict[str, Any]:
         from sparkfleet.cloud import identities
 
-        access_key_id = identities.ensure_identity(_connection(props), _wanted(props))
-        return _only(props, IDENTITY_INPUTS) | {"access_key_id": access_key_id}
+        access_key_id = identities.ensure_identity(connection_of(props), _wanted(props))
+        return only(props, IDENTITY_INPUTS) | {"access_key_id": access_key_id}
 
 
 class Bucket(pulumi.dynamic.Resource, module="sparkfleet", name="Bucket"):
@@ -148,24 +156,25 @@ class Bucket(pulumi.dynamic.Resource, module="sparkfleet", name="Bucket"):
         self, name: str, bucket: str, policy: str, where: Onprem, opts: ResourceOptions, retention: str = ""
     ) -> None:
         """Describe bucket `bucket` of the store at `where`; with a retention it is made with object lock."""
-        props = {"bucket": bucket, "versioning": ENABLED, "policy": policy, "retention": retention, **_where(where)}
+        props = {"bucket": bucket, "versioning": ENABLED, "policy": policy, "retention": retention, **where_of(where)}
         super().__init__(BucketProvider(), name, props, opts)
 
 
 class Identity(pulumi.dynamic.Resource, module="sparkfleet", name="Identity"):
     """A user of the store for one host, or for the controller, with one access key.
 
-    Raising `generation` makes a new key: proven to work before the old one is deleted. A new host file system gets the
-    key from `secret_file` (on the controller) at the next apply.
+    Raising `generation` makes a new key, proven to work. A host is given it from `secret_file` (on the controller) by
+    its next apply, and `OnlyKey` ends the old one after that.
     """
 
     user: pulumi.Output[str]
     access_key_id: pulumi.Output[str]
     generation: pulumi.Output[int]
+    secret_file: pulumi.Output[str]
 
     def __init__(self, name: str, wanted: Mapping[str, Any], where: Onprem, opts: ResourceOptions) -> None:
         """Describe the identity `wanted` (the keys of IDENTITY_INPUTS) of the store at `where`."""
-        props = {**wanted, "key": ACTIVE, **_where(where), "iam_endpoint": where.iam_endpoint, "access_key_id": None}
+        props = {**wanted, "key": ACTIVE, **where_of(where), "iam_endpoint": where.iam_endpoint, "access_key_id": None}
         super().__init__(IdentityProvider(), name, props, opts)
 
 
@@ -221,6 +230,8 @@ def controller_identity(fleet: Fleet, bucket: str) -> dict[str, Any]:
         "secret_file": str(fleet.controller.store_key(CONTROLLER)),
         "proof_bucket": bucket,
         "proof_prefix": policies.AUDIT,
+        "on_host": False,
+        "held": "",
     }
 
 
@@ -235,23 +246,37 @@ def identity(fleet: Fleet, host: str, buckets: Mapping[str, str]) -> dict[str, A
         "secret_file": str(fleet.controller.store_key(host)),
         "proof_bucket": buckets["datasets"],
         "proof_prefix": policies.host_prefix(host),
+        "on_host": True,
+        "held": _held_id(fleet.controller.store_key(host)),
     }
 
 
-def _diff(olds: Mapping[str, Any], news: Mapping[str, Any], keys: tuple[str, ...], *, replaces: str) -> DiffResult:
+def _held_id(path: Path) -> str:
+    """The id of the key that the controller holds already; "" when there is none. An id is no secret."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["AccessKeyId"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def compared(olds: Mapping[str, Any], news: Mapping[str, Any], keys: tuple[str, ...], *, replaces: str) -> DiffResult:
+    """What of the inputs changed, and whether that makes another resource of it."""
     changed = [key for key in keys if olds.get(key) != news.get(key)]
     return DiffResult(changes=bool(changed), replaces=[key for key in changed if key == replaces])
 
 
-def _only(props: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+def only(props: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """The part of the properties that is this resource's own."""
     return {key: props[key] for key in keys}
 
 
-def _where(store: Onprem) -> dict[str, str]:
+def where_of(store: Onprem) -> dict[str, str]:
+    """Where the store is, as properties."""
     return {key: str(getattr(store, key)) for key in WHERE}
 
 
-def _connection(props: Mapping[str, Any]) -> Connection:
+def connection_of(props: Mapping[str, Any]) -> Connection:
+    """The store that the properties name."""
     from sparkfleet.cloud import objectstore
 
     where = {key: str(props[key]) for key in WHERE}
@@ -268,4 +293,5 @@ def _wanted(props: Mapping[str, Any]) -> Wanted:
         secret_file=Path(str(props["secret_file"])),
         bucket=str(props["proof_bucket"]),
         prefix=str(props["proof_prefix"]),
+        on_host=bool(props["on_host"]),
     )

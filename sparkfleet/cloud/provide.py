@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pulumi import Output, Resource
 
@@ -26,6 +26,9 @@ class CloudResources:
     buckets: Mapping[str, Output[str]] = field(default_factory=dict)
     """"datasets", "models" and "audit" → the bucket's name."""
 
+    end_old_keys: Callable[[str, Resource], None] = lambda _host, _given: None
+    """Called with each host and its resource: keys that the host was given successors of end after it."""
+
     controller_policy: Output[str] | None = None
     """In an AWS account: the policy to attach to the controller's own identity, so that it can ship audit records."""
 
@@ -37,13 +40,22 @@ def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
     """
     # Imported late: pulumi_aws costs a second, and who has no account should not pay for it.
     if fleet.cloud.provider == "onprem" and fleet.cloud.onprem:
+        from pulumi import ResourceOptions
+
+        from sparkfleet.cloud.only_key import OnlyKey
         from sparkfleet.cloud.onprem import Store
 
-        store = Store(fleet, fleet.cloud.onprem)
+        where = fleet.cloud.onprem
+        store = Store(fleet, where)
+
+        def end_old_keys(host: str, given: Resource) -> None:
+            OnlyKey(host, store.identities[host], where, ResourceOptions(depends_on=[given]))
+
         return CloudResources(
             identities=store.identities,
             key_ids={name: identity.access_key_id for name, identity in store.identities.items()},
             buckets={purpose: bucket.bucket for purpose, bucket in store.buckets.items()},
+            end_old_keys=end_old_keys,
         )
     if fleet.cloud.provider == "aws" and fleet.cloud.aws:
         from sparkfleet.cloud.aws import Account

@@ -147,6 +147,13 @@ def trust(fleet: Fleet, target: Target, wanted: str | None, *, ask: Ask, say: Sa
                 usually="a typing error, another machine at this address, or somebody in between.",
                 next_step=f"compare with `{ON_CONSOLE}` on the machine's console.",
             )
+    if shown in keyring.revoked(keyring.read_pins(fleet.controller)):
+        raise AdoptError(
+            f"{name} shows the host key {shown.fingerprint}, which `spark retire` has revoked; nothing was touched.",
+            usually="a retired machine is to be used again, or somebody poses as it.",
+            next_step="give it new host keys on its console (`rm /etc/ssh/ssh_host_*; dpkg-reconfigure "
+            "openssh-server`), then run the same command again.",
+        )
     if shown in pinned:
         return shown, False
     if pinned and not wanted:

@@ -28,14 +28,18 @@ SUDOERS = Path("/etc/sudoers.d/90-sparkfleet")
 DECIDES_LOGIN = ("pubkeyauthentication", "allowusers", "allowgroups", "denyusers", "denygroups", "authorizedkeysfile")
 
 
-def main(request: dict[str, Any]) -> None:
-    """Do what `do` names and print the answer; {"error": ...} instead of a traceback for what can be foreseen."""
+def main(request: dict[str, Any], more: "dict[str, Any] | None" = None) -> None:
+    """Do what `do` names and print the answer; {"error": ...} instead of a traceback for what can be foreseen.
+
+    `more` are the steps of a script that was sent after this one (sparkfleet/rotate/host_script.py).
+    """
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     os.environ["LC_ALL"] = "C.UTF-8"
     os.umask(0o022)
     os.setgroups([])  # so that `acting_as_owner` keeps nothing of root's
     request["from"] = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
     steps = {"install": install, "survey": survey, "drop": drop, "restore": restore, "record": record}
+    steps.update(more or {})
     try:
         # A script whose controller was killed goes on to its end: the next one waits for it.
         with open("/run/sparkfleet-adopt.lock", "w") as lock:  # noqa: PTH123

@@ -1,4 +1,8 @@
-"""The controller's folder: pinned host keys and the automation key pair, each file replaced whole or not at all."""
+"""The controller's folder: pinned host keys and the automation key pair, each file replaced whole or not at all.
+
+While the automation key is replaced, its successor lies beside it as `automation.new` and then its predecessor as
+`automation.old`. `automation` itself is a working key at every moment; its public half is derived from it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import binascii
 import contextlib
 import fcntl
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,8 +66,8 @@ def pinned(known_hosts: str, name: str) -> list[PublicKey]:
     return found
 
 
-def pin(known_hosts: str, name: str, key: PublicKey) -> str:
-    """The text with this key as the only one of this name; what it says of other names stays as it is."""
+def pin(known_hosts: str, name: str, *keys: PublicKey) -> str:
+    """The text with these keys, and no other, under this name; what it says of other names stays as it is."""
     kept = []
     for line in known_hosts.removesuffix("\n").split("\n") if known_hosts else []:
         words = line.split(maxsplit=1)
@@ -73,25 +78,48 @@ def pin(known_hosts: str, name: str, key: PublicKey) -> str:
         others = [n for n in names if n != name]
         if others:
             kept.append(f"{','.join(others)} {words[1]}")
-    return "\n".join([*kept, f"{name} {key}", ""])
+    return "\n".join([*kept, *(f"{name} {key}" for key in keys), ""])
 
 
-def pin_host(controller: Controller, name: str, key: PublicKey) -> None:
-    """Pin the key in the controller's known_hosts. Two adoptions at once wait for one another."""
+def revoke(known_hosts: str, name: str) -> str:
+    """The text in which no key opens this name, and each that did is marked @revoked for every name: sshd(8)."""
+    marked = [f"@revoked * {key}" for key in pinned(known_hosts, name)]
+    there = known_hosts.split("\n")
+    return pin(known_hosts, name) + "".join(f"{line}\n" for line in dict.fromkeys(marked) if line not in there)
+
+
+def revoked(known_hosts: str) -> set[PublicKey]:
+    """The keys that no host may show any more."""
+    lines = (line.split() for line in known_hosts.split("\n") if line.startswith("@revoked "))
+    return {key for words in lines if len(words) >= 4 and (key := public_key(words[2], words[3]))}
+
+
+def read_pins(controller: Controller) -> str:
+    """The text of known_hosts; nothing when there is none yet."""
+    return controller.known_hosts.read_text() if controller.known_hosts.exists() else ""
+
+
+def pin_host(controller: Controller, name: str, *keys: PublicKey) -> None:
+    """Pin exactly these keys in the controller's known_hosts. Two runs at once wait for one another."""
     with _only_one(controller.folder):
-        path = controller.known_hosts
-        before = path.read_text() if path.exists() else ""
-        secrets.write(path, pin(before, name, key))
+        secrets.write(controller.known_hosts, pin(read_pins(controller), name, *keys))
 
 
-def controller_key(controller: Controller) -> PublicKey | None:
+def revoke_host(controller: Controller, name: str) -> None:
+    """Mark what is pinned under this name as revoked in the controller's known_hosts."""
+    with _only_one(controller.folder):
+        secrets.write(controller.known_hosts, revoke(read_pins(controller), name))
+
+
+def controller_key(controller: Controller, which: str = "") -> PublicKey | None:
     """The automation key's public half, read from the private one; None as long as there is none.
 
-    Raises AdoptError when the file is no unencrypted OpenSSH key.
+    `which` is "" for the key in use, ".new" or ".old" for the one beside it. Raises AdoptError when the file is no
+    unencrypted OpenSSH key.
     """
     from cryptography.hazmat.primitives import serialization
 
-    path = controller.private_key
+    path = key_file(controller, which)
     if not path.exists():
         return None
     try:
@@ -107,28 +135,85 @@ def controller_key(controller: Controller) -> PublicKey | None:
     return PublicKey(kind, blob)
 
 
+def key_file(controller: Controller, which: str = "") -> Path:
+    """Where the automation key is, or the one that follows (".new") or went before it (".old")."""
+    return controller.private_key.with_name(controller.private_key.name + which)
+
+
 def ensure_key_pair(controller: Controller, fleet: str) -> tuple[PublicKey, bool]:
     """The automation key, made if it is missing (ed25519, no passphrase, mode 0600); and whether it was made now."""
+    with _only_one(controller.folder):
+        key, made = controller_key(controller), False
+        if key is None:
+            key, made = _make(controller, ""), True
+        path = controller.private_key
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)  # ssh refuses a private key that others can read
+        _publish(controller, key, fleet)
+        return key, made
+
+
+def line_of(key: PublicKey, fleet: str) -> str:
+    """The automation key as it stands in authorized_keys."""
+    return f"{key} sparkfleet@{fleet}"
+
+
+def published(controller: Controller) -> bool:
+    """Whether the file with the public half says what the private half is."""
+    key, public = controller_key(controller), _public_file(controller)
+    return key is not None and public.exists() and public.read_text().startswith(f"{key} ")
+
+
+def stage(controller: Controller) -> PublicKey:
+    """Make the successor of the automation key; one that is there already stays."""
+    with _only_one(controller.folder):
+        return controller_key(controller, ".new") or _make(controller, ".new")
+
+
+def switch(controller: Controller, fleet: str) -> None:
+    """Put the successor in the place of the automation key, which stays beside it as ".old".
+
+    Every step is a link or a rename, and each can be found done already: safe to repeat after a kill anywhere.
+    """
+    with _only_one(controller.folder):
+        current, new, old = (key_file(controller, which) for which in ("", ".new", ".old"))
+        if new.exists():
+            if not old.exists():
+                os.link(current, old)
+            new.replace(current)
+        key = controller_key(controller)
+        if key:
+            _publish(controller, key, fleet)
+
+
+def forget(controller: Controller, which: str) -> None:
+    """Delete the key beside the automation key; nothing happens when there is none."""
+    with _only_one(controller.folder):
+        secrets.remove(key_file(controller, which))
+
+
+def _make(controller: Controller, which: str) -> PublicKey:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    with _only_one(controller.folder):
-        key, made = controller_key(controller), False
-        path = controller.private_key
-        if key is None:
-            text = Ed25519PrivateKey.generate().private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-            )
-            secrets.write(path, text.decode())
-            key, made = controller_key(controller), True
-        if key is None:
-            raise AdoptError(f"{path} vanished while it was being made.")
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)  # ssh refuses a private key that others can read
-        public, line = path.with_name(path.name + ".pub"), f"{key} sparkfleet@{fleet}\n"
-        if not public.exists() or public.read_text() != line:
-            secrets.write(public, line)
-        return key, made
+    text = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    secrets.write(key_file(controller, which), text.decode())
+    key = controller_key(controller, which)
+    if key is None:
+        raise AdoptError(f"{key_file(controller, which)} vanished while it was being made.")
+    return key
+
+
+def _public_file(controller: Controller) -> Path:
+    return key_file(controller, ".pub")
+
+
+def _publish(controller: Controller, key: PublicKey, fleet: str) -> None:
+    public, line = _public_file(controller), line_of(key, fleet) + "\n"
+    if not public.exists() or public.read_text() != line:
+        secrets.write(public, line)
 
 
 @contextlib.contextmanager

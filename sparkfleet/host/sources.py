@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparkfleet.errors import SparkfleetError
+from sparkfleet.host import keyring
 from sparkfleet.host.bundle import zipapp_bytes
 from sparkfleet.host.roles import (
     CONSOLE,
@@ -62,6 +63,11 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
             f"The controller has no automation key ({public}).",
             usually="no host of this fleet was adopted yet.",
             next_step=f"run `spark adopt {next(iter(fleet.hosts))}`.",
+        )
+    if keyring.key_file(fleet.controller, ".old").exists() and not keyring.published(fleet.controller):
+        raise SparkfleetError(
+            "a rotation of the automation key was killed between the two halves of the new key.",
+            next_step="run `spark rotate ssh` again: it goes on where it stopped.",
         )
     return Sources(templates, raw, rules, digests, exporter, public.read_text().strip(), _secret_versions(fleet))
 

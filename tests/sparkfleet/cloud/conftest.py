@@ -154,7 +154,7 @@ def audited(provisioned: Provisioned, monkeypatch: pytest.MonkeyPatch) -> Provis
     fleet = provisioned.fleet
     onprem.BucketProvider().create(audit_bucket_inputs(fleet))
     inputs = onprem.controller_identity(fleet, f"{fleet.fleet}-audit")
-    where = {**onprem._where(fleet.cloud.onprem), "iam_endpoint": fleet.cloud.onprem.iam_endpoint}
+    where = {**onprem.where_of(fleet.cloud.onprem), "iam_endpoint": fleet.cloud.onprem.iam_endpoint}
     onprem.IdentityProvider().create({**inputs, "generation": 1.0, "key": onprem.ACTIVE, **where})
     return provisioned
 
@@ -175,7 +175,7 @@ def inputs_of_audit_bucket() -> Callable[[Fleet], dict[str, Any]]:
 def bucket_inputs(fleet: Fleet, name: str) -> dict[str, Any]:
     """What Pulumi would hand to BucketProvider."""
     plain = {"versioning": onprem.ENABLED, "policy": "", "retention": ""}
-    return {"bucket": name, **plain, **onprem._where(fleet.cloud.onprem)}
+    return {"bucket": name, **plain, **onprem.where_of(fleet.cloud.onprem)}
 
 
 def identity_inputs(fleet: Fleet, host: str) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def identity_inputs(fleet: Fleet, host: str) -> dict[str, Any]:
         "generation": float(inputs["generation"]),
         "key": onprem.ACTIVE,
         "iam_endpoint": fleet.cloud.onprem.iam_endpoint,
-        **onprem._where(fleet.cloud.onprem),
+        **onprem.where_of(fleet.cloud.onprem),
     }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sparkfleet.cloud import objectstore
+from sparkfleet.cloud import access_keys, objectstore
 from sparkfleet.cloud.objectstore import Connection, Key
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ from sparkfleet.model import Fleet
 cloud = provide(Fleet.model_validate_json(os.environ["FLEET"]), [])
 for host, resource in cloud.identities.items():
     pulumi.export(host, resource.access_key_id)
+    cloud.end_old_keys(host, resource)
 for purpose, name in cloud.buckets.items():
     pulumi.export(purpose, name)
 """
@@ -128,10 +129,30 @@ def test_a_fleet_lives_through_the_engine(
     after = json.loads(stack.pulumi("stack", "output", "--json"))
     assert {key for key in after if after[key] != before[key]} == {"spark-01"}
     printed.append(stack.pulumi(*UP, "--expect-no-changes"))
+    iam = objectstore.iam(connection, admin)
+    assert [key.access_key_id for key in access_keys.listed(iam, user)] == [after["spark-01"]]
 
     everything = stack.written() + "".join(printed)
     assert after["spark-01"] in everything, "the key's id must be found, or this search finds nothing at all"
     assert not [secret for secret in (*old, *_secrets(stack, server)) if secret in everything]
+
+
+def test_a_key_that_was_replaced_outside_is_taken_over(stack: Stack, connection: Connection) -> None:
+    """After `spark rotate s3` the next up records the new key's id, with and without a refresh, and makes none."""
+    stack.pulumi(*UP)
+    iam = objectstore.iam(connection, objectstore.administrator(connection))
+    user, file = f"{stack.fleet.fleet}-spark-01", stack.fleet.controller.store_key("spark-01")
+    for refresh in (False, True):
+        old = access_keys.listed(iam, user)
+        new = access_keys.make(iam, user)
+        access_keys.keep(file, access_keys.Held(user, 1, new))
+        access_keys.end(iam, user, old[0].access_key_id)
+        if refresh:
+            stack.pulumi("refresh", "--yes", "--skip-preview")
+        stack.pulumi(*UP)
+        assert json.loads(stack.pulumi("stack", "output", "--json"))["spark-01"] == new.access_key_id
+        assert [key.access_key_id for key in access_keys.listed(iam, user)] == [new.access_key_id]
+        stack.pulumi(*UP, "--expect-no-changes")
 
 
 def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: Connection) -> None:

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkfleet import secrets
-from sparkfleet.cloud import identities, objectstore, onprem
-from sparkfleet.cloud.identities import Held, Listed, plan_keys
+from sparkfleet.cloud import access_keys, identities, objectstore, only_key, onprem
+from sparkfleet.cloud.access_keys import Held, Listed
+from sparkfleet.cloud.identities import plan_keys
 from sparkfleet.cloud.objectstore import Connection, Key
 from sparkfleet.errors import StoreError
 
@@ -54,8 +55,38 @@ def test_the_new_key_is_kept_in_a_file_that_only_we_read_and_nowhere_else(provis
     assert held["SecretAccessKey"] not in json.dumps(provisioned.outputs)
 
 
+def _given(outputs: dict[str, Any]) -> None:
+    """What Pulumi does once the host's resource is as described."""
+    only_key.OnlyKeyProvider().create(outputs | {"key_id": outputs["access_key_id"]})
+
+
+def test_a_host_that_lags_two_generations_behind_keeps_its_key(
+    provisioned: Any, inputs_of_identity: Callable[..., Any]
+) -> None:
+    """With two keys, one of them the host's, no third is made: the run says whom to reach first."""
+    provider, wanted = onprem.IdentityProvider(), inputs_of_identity(provisioned.fleet, HOST)
+    provider.create(wanted | {"generation": 2.0})
+    before = _keys(provisioned)
+    with pytest.raises(StoreError, match="not given the new one"):
+        provider.create(wanted | {"generation": 3.0})
+    assert _keys(provisioned) == before
+
+
+def test_the_key_of_a_rotation_under_way_is_left_alone(
+    provisioned: Any, inputs_of_identity: Callable[..., Any]
+) -> None:
+    """An up in the middle of `spark rotate s3` ends neither the waiting key nor the one in use."""
+    user, file = f"{provisioned.fleet.fleet}-{HOST}", provisioned.fleet.controller.store_key(HOST)
+    waiting = access_keys.make(provisioned.iam(), user)
+    access_keys.keep(access_keys.pending(file), Held(user, 1, waiting))
+    before = _keys(provisioned)
+    onprem.IdentityProvider().create(inputs_of_identity(provisioned.fleet, HOST))
+    assert _keys(provisioned) == before
+    assert len(before) == 2
+
+
 def test_a_raised_generation_replaces_the_key(provisioned: Any, inputs_of_identity: Callable[..., Any]) -> None:
-    """After the rotation the old key is refused, the new one works, and the user has that one key."""
+    """The old key lives on for the host that has it; once the host was given the new one, it is refused."""
     before = provisioned.client(HOST)
     olds = provisioned.outputs[HOST]
     news = inputs_of_identity(provisioned.fleet, HOST) | {"generation": 2.0}
@@ -63,11 +94,14 @@ def test_a_raised_generation_replaces_the_key(provisioned: Any, inputs_of_identi
 
     outputs = onprem.IdentityProvider().update(HOST, olds, news).outs
 
+    assert before.list_objects_v2(Bucket=provisioned.datasets, Prefix=PREFIX)["KeyCount"] == 0
+    assert set(_keys(provisioned)) == {olds["access_key_id"], outputs["access_key_id"]}
+    _given(outputs)
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         before.list_objects_v2(Bucket=provisioned.datasets, Prefix=PREFIX)
     assert _works(provisioned)
     assert _keys(provisioned) == [outputs["access_key_id"]] != [olds["access_key_id"]]
-    assert not onprem.IdentityProvider().diff(HOST, outputs, news).changes
+    assert not onprem.IdentityProvider().diff(HOST, outputs, news | {"held": outputs["access_key_id"]}).changes
 
 
 def test_converging_twice_keeps_the_key(provisioned: Any, inputs_of_identity: Callable[..., Any]) -> None:
@@ -114,6 +148,7 @@ def test_killed_after_any_step_the_next_run_converges(
                 finished = True
 
         outputs = provider.create(inputs).outs
+        _given(outputs)
 
         listed = iam.list_access_keys(UserName=inputs["user"])["AccessKeyMetadata"]
         assert [key["AccessKeyId"] for key in listed] == [outputs["access_key_id"]]
@@ -155,7 +190,7 @@ def test_an_unprovable_key_is_taken_back_and_the_old_one_stays(
     provisioned: Any, inputs_of_identity: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the new key does not open the prefix, the rotation fails with a StoreError and the old key stays."""
-    monkeypatch.setattr(identities, "PROOF_DEADLINE_S", 0.0)
+    monkeypatch.setattr(access_keys, "PROOF_DEADLINE_S", 0.0)
     elsewhere = {"proof_prefix": "hosts/spark-02/", "generation": 2.0}
 
     with pytest.raises(StoreError, match="does not work"):
@@ -210,12 +245,14 @@ def test_what_was_changed_by_hand_is_named_and_put_back(
     drift(provisioned, wanted["user"])
 
     seen = provider.read(wanted["user"], dict(provisioned.outputs[HOST]))
-    assert {key for key in wanted if seen.inputs[key] != wanted[key]} == {named}
+    assert {key for key in onprem.IDENTITY_INPUTS if seen.inputs[key] != wanted[key]} == {named}
     assert provider.diff(wanted["user"], seen.outs, wanted).changes
 
     outputs = provider.update(wanted["user"], seen.outs, wanted).outs
+    _given(outputs)
     assert _keys(provisioned) == [outputs["access_key_id"]]
-    assert provider.read(wanted["user"], dict(outputs)).inputs == wanted
+    mended = wanted | {"held": outputs["access_key_id"]}
+    assert provider.read(wanted["user"], dict(outputs)).inputs == mended
     assert _works(provisioned)
 
 
@@ -232,7 +269,7 @@ def test_a_file_with_a_wrong_secret_is_not_taken_for_a_working_key(
     provisioned: Any, inputs_of_identity: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kept key is proven too: with a damaged secret in the file the next run makes a new key."""
-    monkeypatch.setattr(identities, "PROOF_DEADLINE_S", 0.0)
+    monkeypatch.setattr(access_keys, "PROOF_DEADLINE_S", 0.0)
     path = provisioned.fleet.controller.store_key(HOST)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"SecretAccessKey": "damaged"}))
 
@@ -326,19 +363,31 @@ HELD = st.none() | st.builds(
 )
 
 
-@given(listed=LISTED, held=HELD, generation=st.integers(1, 3))
-def test_every_key_plan_leaves_room_and_never_a_gap(listed: list[Listed], held: Held | None, generation: int) -> None:
-    """A plan ends in one key, never asks for a third, and ends a working kept key only after its successor is there."""
-    plan = plan_keys(listed, held, generation)
+SPARED = st.sets(st.sampled_from(["a", "b", "c"]), max_size=2)
+
+
+@given(listed=LISTED, held=HELD, generation=st.integers(1, 3), on_host=st.booleans(), spared=SPARED)
+def test_every_key_plan_leaves_room_and_never_a_gap(
+    *, listed: list[Listed], held: Held | None, generation: int, on_host: bool, spared: set[str]
+) -> None:
+    """A plan never asks for a third key, and ends no working one that the controller, a host or a rotation may use."""
+    plan = plan_keys(listed, held, generation, on_host=on_host, spared=spared)
     there = {key.access_key_id for key in listed}
     active = {key.access_key_id for key in listed if key.active}
     kept = {held.key.access_key_id} & active if held else set()
+    ended = {*plan.delete_first, *plan.delete_last}
 
-    assert not kept & set(plan.delete_first)
-    assert {*plan.delete_first, *plan.delete_last} <= there
-    assert len(there - set(plan.delete_first)) + plan.make <= identities.QUOTA
-    assert len(there - {*plan.delete_first, *plan.delete_last}) + plan.make == 1
-    assert plan.make == (not kept or held is None or held.generation != generation)
+    assert ended <= there
+    assert not (kept | spared & active) & set(plan.delete_first)
+    assert not (plan.waits and ended)
+    assert (plan.make or plan.waits) == (not kept or held is None or held.generation != generation)
+    if not plan.waits:
+        assert len(there - set(plan.delete_first)) + plan.make <= access_keys.QUOTA
+    if on_host and plan.make:
+        assert plan.stays in active or not active
+        assert plan.stays not in ended
+    if not on_host and not plan.waits and not spared & active:
+        assert len(there - ended) + plan.make == 1
 
 
 def test_a_key_in_memory_hides_its_secret() -> None:
