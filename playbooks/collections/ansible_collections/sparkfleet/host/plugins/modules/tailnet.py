@@ -119,7 +119,7 @@ def join(node, wanted, key, wait):
     )
 
 
-def keep(node, wanted, check_mode):
+def keep(node, wanted, check_mode=False):
     """Bring a joined node's settings to the wanted ones; True when one was changed."""
     found = node.settings()
     for name, remedy in REMEDY.items():
@@ -145,25 +145,27 @@ def main():
         supports_check_mode=True,
     )
     wanted, key, wait = module.params["wanted"], module.params["auth_key"], module.params["wait"]
-    node, changed = Node(module), False
-    if not module.check_mode:
-        if module.params["restart"]:
-            node.do("systemctl", "daemon-reload")
-        node.do("systemctl", "restart" if module.params["restart"] else "start", "tailscaled.service")
-    state = node.settled()
-    if state == "NeedsLogin" and key and not module.check_mode:
+    node = Node(module)
+    if module.check_mode:
+        state = node.settled()
+        changed = keep(node, wanted, check_mode=True) if state == "Running" else True
+        module.exit_json(changed=changed, joined=state == "Running")
+    if module.params["restart"]:
+        node.do("systemctl", "daemon-reload")
+    node.do("systemctl", "restart" if module.params["restart"] else "start", "tailscaled.service")
+    before = state = node.settled()
+    if state == "NeedsLogin" and key:
         join(node, wanted, key, wait)
-        changed, state = True, node.settled()
-    if state == "Stopped" and not module.check_mode:  # `tailscale down`: logged in, no key is needed
+        state = node.settled()
+    elif state == "Stopped":  # `tailscale down`: logged in, no key is needed
         node.do("timeout", "%ds" % wait, "tailscale", "up")
-        changed, state = True, node.settled()
-    if state == "Running":
-        changed = keep(node, wanted, module.check_mode) or changed
-    elif state == "NeedsMachineAuth":
+        state = node.settled()
+    if state == "NeedsMachineAuth":
         module.fail_json(msg="the node waits for approval: approve it, or use a key that is pre-approved")
-    elif key or state != "NeedsLogin":
+    if state != "Running" and (key or state != "NeedsLogin"):
         module.fail_json(msg="tailscaled is %s after %d s; its journal says why" % (state or "silent", wait))
-    module.exit_json(changed=changed, joined=state == "Running")
+    changed = state == "Running" and keep(node, wanted)
+    module.exit_json(changed=changed or state != before, joined=state == "Running")
 
 
 if __name__ == "__main__":
