@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import cache, down, env, mounts, network, record
+from lab import cache, down, env, mounts, network, record, shell
 from lab.instance import CHECKOUT, Instance
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def left() -> list[str]:
     """Everything that this machine still has of the lab."""
     found = [f"link {name}" for name in network.links() if INSTANCE.name in name]
     found += [f"table {name}" for name in network.tables() if name == INSTANCE.table]
+    routes = shell.run("ip", "route").splitlines() + shell.run("ip", "-6", "route").splitlines()
+    found += [f"route {route}" for route in routes if route.startswith((INSTANCE.tailnet, INSTANCE.tailnet6))]
     found += [f"mount {point}" for point in mounts.below(INSTANCE.folder)]
     found += [f"file {path}" for path in (INSTANCE.folder, record.folder(INSTANCE)) if path.exists()]
     return found + [f"process {words}" for words in processes(f"{INSTANCE.folder}/", f"sf-{INSTANCE.name}-")]
@@ -57,8 +59,8 @@ def processes(*parts: str) -> list[str]:
 
 
 def up(**environment: str) -> subprocess.Popen[bytes]:
-    """`up` of the lab `crash`, short of provisioning."""
-    words = [sys.executable, "-m", "lab", "up", "--name", INSTANCE.name, "--no-provision"]
+    """`up` of the lab `crash` with its tailnet, short of provisioning."""
+    words = [sys.executable, "-m", "lab", "up", "--name", INSTANCE.name, "--tailnet", "--no-provision"]
     return subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
 
 
@@ -78,12 +80,14 @@ POINTS: dict[str, Callable[[], object]] = {
     "overlay": lambda: mounts.below(INSTANCE.folder),
     "host": lambda: record.alive(INSTANCE, "spark-01"),
     "store": lambda: record.alive(INSTANCE, "store-iam"),
+    "namespace": lambda: record.alive(INSTANCE, "tailnet-controller"),
+    "route": lambda: INSTANCE.tailnet in shell.run("ip", "route"),
 }
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_nothing_is_left_of_a_lab_whose_up_was_killed(point: str) -> None:
-    """Killed outright, at five points on the way."""
+    """Killed outright, at seven points on the way."""
     with up() as coming:
         assert wait_until(POINTS[point], REACHED_WITHIN_S)
         coming.kill()

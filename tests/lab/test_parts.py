@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,30 @@ from rich.console import Console
 
 from lab import cache, mounts, network, provision, shell, summary
 from lab.errors import LabError
-from lab.instance import CHECKOUT, Instance, host_names
+from lab.instance import CHECKOUT, OCTETS, Instance, host_names
 from lab.progress import Progress, duration
+from lab.tailnet import control
 
 
 def test_stand_ins_are_numbered_and_addressed_from_eleven_on() -> None:
     """spark-01 of the lab `test` is 10.231.1.11."""
     instance = Instance.named("test")
     assert [instance.address(host) for host in host_names(2)] == ["10.231.1.11", "10.231.1.12"]
+
+
+def test_every_lab_has_a_range_of_the_tailnet_of_its_own() -> None:
+    """They run side by side, and this machine routes each to another bridge; Tailscale derives the IPv6 side."""
+    ranges = [IPv4Network(Instance.named(name).tailnet) for name in OCTETS]
+    assert not any(one.overlaps(other) for one, other in combinations(ranges, 2))
+    assert all(one.subnet_of(IPv4Network("100.64.0.0/10")) for one in ranges)
+    for name in OCTETS:
+        instance = Instance.named(name)
+        planned = control.plan(instance)
+        assert len(set(planned.values())) == len(planned)
+        assert all(IPv4Address(one) in IPv4Network(instance.tailnet) for one in planned.values())
+        v4 = IPv4Address(instance.tailnet_address("spark-01")).packed
+        derived = IPv6Address("fd7a:115c:a1e0:ab12:4843:cd96:6200:0").packed[:13] + v4[1:]
+        assert IPv6Address(derived) in IPv6Network(instance.tailnet6)
 
 
 @pytest.mark.parametrize("host", ["spark", "spark-1", "spark-00", "spark-0x", "sparky-01", "spark-91"])

@@ -61,14 +61,31 @@ def test_a_written_description_is_left_as_somebody_edited_it(tmp_path: Path) -> 
     assert file.read_text().endswith("# mine\n")
 
 
+def test_with_a_tailnet_every_host_joins_and_is_reached_through_it_first(pattern: dict[str, object]) -> None:
+    """And through nothing else; the address on the bridge is for the time before."""
+    instance = Instance.named("test")
+    made = stack.join(stack.describe(pattern, instance, 2), instance)
+    config = made["config"]
+    assert config[stack.HOSTS]["spark-02"]["addresses"] == ["100.65.0.12", "10.231.1.12"]
+    assert all("tailnet" in host["roles"] for host in config[stack.HOSTS].values())
+    assert stack.monitors(made) == ["spark-01"]
+    assert stack.address(made, "spark-01") == "100.65.0.11"
+    assert config["sparkfleet:access"]["tailnet_only"] is True
+    assert config["sparkfleet:access"]["users"] == pattern["config"]["sparkfleet:access"]["users"]  # type: ignore[index]
+    assert config["sparkfleet:tailnet"]["login_server"] == "http://10.231.1.1:31544"
+
+
 @pytest.mark.parametrize("edited", [False, True])
-def test_the_end_of_a_lab_takes_its_description_along_unless_it_was_edited(tmp_path: Path, *, edited: bool) -> None:
+@pytest.mark.parametrize("tailnet", [False, True])
+def test_the_end_of_a_lab_takes_its_description_along_unless_it_was_edited(
+    tmp_path: Path, *, edited: bool, tailnet: bool
+) -> None:
     """A stale one would describe the next lab; an edited one is somebody's work."""
     instance = Instance("lab", 0, tmp_path)
     (tmp_path / stack.PATTERN).write_text((CHECKOUT / stack.PATTERN).read_text())
-    stack.choose(instance, 2)
-    stack.write(instance, 2)
-    made = stack.file(instance, "lab2")
+    stack.choose(instance, 2, tailnet=tailnet)
+    stack.write(instance, 2, tailnet=tailnet)
+    made = stack.file(instance, stack.remembered(instance))
     if edited:
         made.write_text(made.read_text() + "# mine\n")
     stack.discard(instance)
@@ -83,6 +100,17 @@ def test_a_lab_keeps_the_stack_it_was_made_from(tmp_path: Path) -> None:
     assert stack.choose(instance, None) == ("lab4", 4, False)
     with pytest.raises(LabError, match="make down"):
         stack.choose(instance, 2)
+    with pytest.raises(LabError, match="4 in a tailnet are asked for"):
+        stack.choose(instance, 4, tailnet=True)
+
+
+def test_a_lab_keeps_its_tailnet_and_has_a_stack_of_its_own(tmp_path: Path) -> None:
+    """One host in it is not the description `lab`."""
+    instance = Instance("lab", 0, tmp_path)
+    assert stack.choose(instance, None, tailnet=True) == ("lab-tailnet", 1, True)
+    assert stack.choose(instance, None) == ("lab-tailnet", 1, True)
+    with pytest.raises(LabError, match="1 of the stand-ins in a tailnet"):
+        stack.choose(instance, None, tailnet=False)
 
 
 def test_without_a_lab_there_is_no_environment(tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import base64
+import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
-import paramiko
 import pytest
 
 from lab import gb10, record, spark
 from lab.errors import LabError
 from lab.spark import factory
+from tests.lab import speaking
+from tests.lab.speaking import password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,22 @@ pytestmark = pytest.mark.lab
 # Names of this file's own: other tests adopt and change the first ones.
 CLASSIC, SECOND, SOCKET = "spark-81", "spark-82", "spark-83"
 
+KERNEL = """
+set -e
+nft -f - <<'END'
+table inet tried {
+  chain in { type nat hook prerouting priority dstnat; fib daddr type local tcp dport 8080 dnat ip to 172.30.0.2:80; }
+  chain out { type nat hook postrouting priority srcnat; oifname "br-*" masquerade; }
+  chain through { type filter hook forward priority -5; ct state new ct status dnat counter; }
+}
+END
+nft delete table inet tried
+ip rule add fwmark 7 lookup 77 && ip rule delete fwmark 7
+ip tuntap add dev tried mode tun && ip link delete tried
+ip link add tried type bridge && ip link delete tried
+echo taken
+"""
+
 
 @pytest.fixture(scope="module")
 def stand_ins(lab_instance: Instance) -> Instance:
@@ -35,28 +53,8 @@ def stand_ins(lab_instance: Instance) -> Instance:
 
 @pytest.fixture
 def say(stand_ins: Instance) -> Say:
-    """Run a line on a host as the set-up user, who logs in by password against the host key in the host's tree."""
-
-    def run(host: str, line: str, *, stdin: str = "") -> str:
-        public = (spark.tree(stand_ins, host) / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[1]
-        key = paramiko.Ed25519Key(data=base64.b64decode(public))
-        with paramiko.SSHClient() as client:
-            client.get_host_keys().add(stand_ins.address(host), key.get_name(), key)
-            client.connect(
-                stand_ins.address(host), username=factory.SETUP_USER, password=password(stand_ins),
-                look_for_keys=False, allow_agent=False, timeout=30, auth_timeout=60, banner_timeout=60,
-            )  # fmt: skip
-            channel, out, _ = client.exec_command(line, timeout=60)
-            channel.write(stdin)
-            channel.channel.shutdown_write()
-            return out.read().decode().strip()
-
-    return run
-
-
-def password(instance: Instance) -> str:
-    """The set-up user's."""
-    return factory.password(instance).read_text().strip()
+    """Run a line on a host as the set-up user."""
+    return partial(speaking.say, stand_ins)
 
 
 def test_the_set_up_user_has_sudo_but_only_with_the_password(stand_ins: Instance, say: Say) -> None:
@@ -157,3 +155,16 @@ def test_the_variants_differ_in_who_listens_and_who_holds_the_network(
     assert set(say(host, f"systemctl is-active {inactive}").split()) == {"inactive"}
     enabled = say(host, "systemctl is-enabled ssh.service ssh.socket; true").split()
     assert enabled == (["enabled", "disabled"] if host == CLASSIC else ["disabled", "enabled"])
+
+
+@pytest.mark.parametrize("host", [CLASSIC, SOCKET])
+def test_it_is_reached_by_ipv6_too(host: str, stand_ins: Instance) -> None:
+    """What closes a host has to close both; whoever tests that needs a way that was open before."""
+    with socket.create_connection((stand_ins.address6(host), 22), 5) as connection:
+        assert connection.recv(4) == b"SSH-"
+
+
+def test_its_kernel_takes_what_containers_and_a_tailnet_need(stand_ins: Instance) -> None:
+    """NAT of published ports in both notations, a tunnel device, a rule for routing."""
+    said = speaking.as_root(stand_ins, CLASSIC, KERNEL)
+    assert said == "taken"
