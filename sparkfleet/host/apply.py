@@ -2,6 +2,7 @@
 
 The one edge that changes hosts. ansible-runner works in a process of its own (this module run with -m), with a minimal
 environment, in a folder that is removed afterwards; `watch` sees to it that nothing survives a killed owner.
+What hosts say to Ansible becomes neither variables nor templates: both could read files of the controller.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from sparkfleet.errors import ApplyError
 from sparkfleet.host import inventory, watch
 from sparkfleet.host.sources import PROJECT
+from sparkfleet.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +44,10 @@ IDLE = {
     "stop": ("sparkfleet_stop",),
     "tailnet": ("sparkfleet_tailnet",),
 }
+DEADLINE_S = 3600.0  # of a whole run: the first one installs packages over whatever line the host has
+MOST_WORDS = 2000  # characters of a failure
+MOST_MEMORY_BYTES = 2 << 30  # of each process of a run: Ansible keeps all that a host answers
+TEMPLATE_MARKS = ("{{", "{%", "{#")
 MODULES = Path(__file__).resolve().parents[2]
 
 
@@ -60,17 +68,23 @@ class Outcome:
     failure: str = ""
 
 
-def apply(fleet: Fleet, work: Mapping[str, Work], *, say: Callable[[str], None] = lambda _: None) -> dict[str, Outcome]:
+def apply(
+    fleet: Fleet,
+    work: Mapping[str, Work],
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    deadline_s: float = DEADLINE_S,
+) -> dict[str, Outcome]:
     """Bring the hosts of `work` to their desired states in one run; one host's failure does not stop the others.
 
-    Returns an Outcome a host; raises ApplyError only when the run itself could not be made.
+    Returns an Outcome a host; raises ApplyError only when the run itself could not be made, or was not done in time.
     """
     with _run_folder() as (folder, run):
         hosts = {}
         for name, host in work.items():
             tree_file = inventory.write_tree(folder / "trees", host.desired, host.changes)
             hosts[name] = inventory.host_variables(fleet, host.desired, host.changes, tree_file, host.address)
-        (folder / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+        (folder / "inventory.json").write_text(plain({"all": {"hosts": hosts}}))
         environment = {k: v for k in ENVIRONMENT if (v := os.environ.get(k))}
         environment |= _secret_variables(hosts) | _ansible_environment(folder, len(hosts))
         environment |= {watch.VARIABLE: run, "PYTHONPATH": str(MODULES)}
@@ -85,14 +99,21 @@ def apply(fleet: Fleet, work: Mapping[str, Work], *, say: Callable[[str], None] 
                 text=True,
             )
             outcomes = {name: Outcome() for name in work}
-            assert child.stdout is not None  # noqa: S101  (it is a pipe)
-            for line in child.stdout:
-                _take(json.loads(line), outcomes, say)
-            code = child.wait()
+            with _deadline(run, deadline_s) as late:
+                assert child.stdout is not None  # noqa: S101  (it is a pipe)
+                for line in child.stdout:
+                    _take(line, outcomes, say)
+                code = child.wait()
             stderr.seek(0)
             last = (stderr.read().strip().splitlines() or ["it said nothing"])[-1]
-        if code and not any(outcome.failure for outcome in outcomes.values()):  # else the hosts say it themselves
-            raise ApplyError(f"ansible-runner ended with code {code}: {last}")
+    if late.is_set():
+        raise ApplyError(
+            f"the apply was not done within {deadline_s / 60:.0f} min and was ended.",
+            usually="a package source is very slow, or a host holds the run on purpose.",
+            next_step="look at the host; then run the same command again: it goes on where it stopped.",
+        )
+    if code and not any(outcome.failure for outcome in outcomes.values()):  # else the hosts say it themselves
+        raise ApplyError(f"ansible-runner ended with code {code}: {printable(last)}")
     return outcomes
 
 
@@ -101,13 +122,47 @@ def idle_tags(hosts: Mapping[str, dict[str, Any]]) -> str:
     return ",".join(tag for tag, names in IDLE.items() if not any(host[n] for host in hosts.values() for n in names))
 
 
-def _take(event: dict[str, Any], outcomes: dict[str, Outcome], say: Callable[[str], None]) -> None:
-    outcome = outcomes[event["host"]]
-    if event["kind"] == "failed":
-        outcome.failure = outcome.failure or f"{event['task']}: {event['message']}"
-    elif event["kind"] == "changed":
-        outcome.changed_tasks.append(event["task"])
-        say(f"{event['host']}: {event['task']}")
+def plain(inventory: dict[str, Any]) -> str:
+    """The inventory as JSON text; raises ApplyError when Ansible would run something in it as a template."""
+    text = json.dumps(inventory)
+    for mark in TEMPLATE_MARKS:
+        before, found, after = text.partition(mark)
+        if found:
+            where = printable(before[-40:] + found + after[:40])
+            raise ApplyError(f"nothing was touched: this would be run as a template: {where}")
+    return text
+
+
+def _take(line: str, outcomes: dict[str, Outcome], say: Callable[[str], None]) -> None:
+    """Note one event; a line that the child did not finish is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return
+    outcome, task = outcomes.get(event["host"]), printable(event["task"])
+    if outcome and event["kind"] == "failed":
+        outcome.failure = outcome.failure or f"{task}: {printable(event['message'], MOST_WORDS)}"
+    elif outcome and event["kind"] == "changed":
+        outcome.changed_tasks.append(task)
+        say(f"{event['host']}: {task}")
+
+
+@contextlib.contextmanager
+def _deadline(run: str, seconds: float) -> Iterator[threading.Event]:
+    """End the run when its time is over; the event says that it was."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        watch.sweep(run)
+
+    clock = threading.Timer(seconds, end)
+    clock.daemon = True
+    clock.start()
+    try:
+        yield late
+    finally:
+        clock.cancel()
 
 
 @contextlib.contextmanager
@@ -151,11 +206,13 @@ def _ansible_environment(folder: Path, forks: int) -> dict[str, str]:
         "ANSIBLE_GATHERING": "explicit",
         "ANSIBLE_HOME": str(folder / "home"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner sets False unless it finds it here
+        # Else any module's answer could set any variable: which file of the controller is read and shipped, say.
+        "ANSIBLE_INJECT_FACT_VARS": "False",
         "ANSIBLE_INVENTORY_ENABLED": "yaml",  # JSON is YAML; no other parser needs to be tried
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
-        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=15s",
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=15s -o ServerAliveInterval=15",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
         "ANSIBLE_TIMEOUT": "20",
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
@@ -166,6 +223,7 @@ def main() -> int:
     """The child: run the playbook in the folder argv[1] without the tags argv[2]; print one JSON line an event."""
     import ansible_runner
 
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
     folder = Path(sys.argv[1])
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever ansible-runner prints must not end up among the events
@@ -191,12 +249,13 @@ def main() -> int:
 def _said(event: dict[str, Any]) -> dict[str, str] | None:
     """An ansible-runner event → what the parent wants to know of it."""
     data = event.get("event_data", {})
-    task, host, result = data.get("task", ""), data.get("host", ""), data.get("res") or {}
+    task, host, result = str(data.get("task", "")), data.get("host", ""), data.get("res") or {}
+    told = {name: str(result.get(name) or "") for name in ("msg", "stderr")}  # a module of a host's may say a list
     if event["event"] in {"runner_on_failed", "runner_on_unreachable"} and not data.get("ignore_errors"):
-        words = result.get("msg") or result.get("stderr") or "no message"
-        if result.get("stderr") and result["stderr"] not in words:
-            words = f"{words}: {result['stderr'].strip()}"
-        return {"kind": "failed", "host": host, "task": task, "message": str(words)[:2000]}
+        words = told["msg"] or told["stderr"] or "no message"
+        if told["stderr"] not in words:
+            words = f"{words}: {told['stderr'].strip()}"
+        return {"kind": "failed", "host": host, "task": task, "message": words[:MOST_WORDS]}
     if event["event"] == "runner_on_ok" and result.get("changed"):
         return {"kind": "changed", "host": host, "task": task, "message": ""}
     return None

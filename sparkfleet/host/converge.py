@@ -58,7 +58,7 @@ def converge(
 
 
 def same_machine(name: str, known: str | None, facts: Mapping[str, str]) -> None:
-    """Raise when the machine that answered is not the one that the stack knows, if it knows one; nothing was touched."""
+    """Raise when the machine that answered is not the one that the stack knows (None: it knows none yet)."""
     found = facts.get("machine_id")
     if found is None:
         raise SparkfleetError(
