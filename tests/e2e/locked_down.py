@@ -1,0 +1,123 @@
+"""A lab with a tailnet, one stand-in of each variant → what the tests of the lockdown ask of it and do to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import down, env, provision, record, spark, stack
+from lab import up as raising
+from lab.instance import Instance, host_names
+from lab.progress import Progress
+from tests.e2e.under_test import FleetUnderTest, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WINDOW_S = 15
+VARIANTS: dict[str, spark.factory.Variant] = {"spark-01": "classic", "spark-02": "socket"}
+
+
+@dataclass(frozen=True)
+class InTailnet(FleetUnderTest):
+    """The fleet; each host has an address in the tailnet and two on the bridge, which is its LAN."""
+
+    def lan(self, host: str) -> tuple[str, str]:
+        """IPv4 and IPv6."""
+        return self.instance.address(host), self.instance.address6(host)
+
+    def console(self, host: str, command: str) -> str:
+        """What a command says that somebody types at the host's own console; it needs no network."""
+        nspawn = record.alive(self.instance, host)
+        first = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()[0]
+        done = subprocess.run(
+            ["nsenter", "-t", first, "-a", "sh", "-c", command], capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout
+
+    def enter(self, host: str, address: str, command: str = "true", *, within_s: int = 2) -> Run:
+        """A new login as the automation user, at exactly that address."""
+        folder = self.instance.folder
+        return self.run(
+            "ssh", "-F", "none", "-o", f"UserKnownHostsFile={folder / 'known_hosts'}", "-o", f"HostKeyAlias={host}",
+            "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={within_s}",
+            "-i", str(folder / "keys" / "automation"), f"sparkfleet@{address}", command,
+        )  # fmt: skip
+
+    def lockdown(self, host: str) -> subprocess.Popen[str]:
+        """`spark lockdown` in the background; what it says comes line by line."""
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("spark")), "lockdown", host],
+            cwd=self.instance.root,
+            env=self.words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def power_cut(self, host: str) -> None:
+        """End the stand-in at once and boot it again; returns when sshd answers somewhere."""
+        process = record.alive(self.instance, host)
+        assert process
+        os.kill(process, signal.SIGKILL)
+        while record.alive(self.instance, host):
+            time.sleep(0.02)
+        spark.halt(self.instance, host)  # what is left of it: mounts
+        spark.boot(self.instance, [host])
+
+
+@contextlib.contextmanager
+def fleet_in_tailnet(name: str) -> Iterator[InTailnet]:
+    """The lab of that name, adopted and described, not provisioned; removed afterwards, also on failure."""
+    instance = Instance.named(name)
+    down.down(name)
+    described = stack.file(instance, stack.name(instance, len(VARIANTS), tailnet=True))
+    described.unlink(missing_ok=True)
+    try:
+        for host, variant in VARIANTS.items():
+            spark.boot(instance, [host], variant)
+        with Progress() as progress:
+            raising.up(
+                instance, progress, sparks=len(VARIANTS), variant="classic", provisioned=False, with_tailnet=True
+            )
+        chosen = stack.write(instance, len(VARIANTS), tailnet=True)
+        fleet = InTailnet(instance, chosen, host_names(len(VARIANTS)))
+        fleet.described(lambda config: config["sparkfleet:access"].update(proof_window_s=WINDOW_S))
+        for host in fleet.hosts:
+            adopted = fleet.adopt(host)
+            assert adopted.code == 0, adopted.text
+        provision.init(instance, chosen, env.process(instance, chosen))
+        yield fleet
+    finally:
+        down.down(name)
+        described.unlink(missing_ok=True)
+
+
+def accepts(address: str, port: int, within_s: float = 1.0) -> bool:
+    """Whether a TCP connection from this machine is accepted."""
+    try:
+        socket.create_connection((address, port), within_s).close()
+    except OSError:
+        return False
+    return True
+
+
+def at(process: subprocess.Popen[str], words: str) -> str:
+    """Read what a process says until a line with these words comes; returns all of it."""
+    said = []
+    assert process.stdout
+    for line in process.stdout:
+        said.append(line)
+        if words in line:
+            return "".join(said)
+    raise AssertionError(f"{words!r} never came:\n{''.join(said)}")
