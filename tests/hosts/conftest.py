@@ -76,7 +76,9 @@ def control_id(item: pytest.Item) -> str:
 def machine() -> Iterator[Machine]:
     """The host of the request; the first question opens its connection, the end of the session closes it."""
     name, config = REQUEST["host"], REQUEST["ssh_config"]
-    host = Machine(name, WANTED, testinfra.get_host(f"ssh://{name}", ssh_config=config, sudo=True), config)
+    host = Machine(
+        name, WANTED, testinfra.get_host(f"ssh://{name}", ssh_config=config, sudo=True), config, REQUEST["old_key"]
+    )
     try:
         host.answers  # noqa: B018  (asks)
     except LostError as error:

@@ -15,18 +15,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from asking import Answers, LostError, answer, ask
 from door import Door
-from reading import KeyFile, Listener, bare_key, listeners, stat_rows
+from reading import KeyFile, Listener, bare_key, listeners, show_rows, stat_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reading import Stat
+    from reading import Offer, Stat
     from testinfra.host import Host
 
 KEYS_FOLDER = "/etc/ssh/authorized_keys"
 UNIT_PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,Result,NeedDaemonReload,Before,WantedBy,ControlGroup"
+    "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,Result,NeedDaemonReload,Before,ControlGroup,"
+    "MemoryMin,OOMScoreAdjust,Restart,StateChangeTimestampMonotonic"
 )
+# What `files` looks at; patterns stand for all that match them.
+WATCHED = (
+    "/etc/ssh", "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/ssh/sshd_config.d/*", "/etc/ssh/ssh_host_*",
+    KEYS_FOLDER, "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-",
+    "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/sudoers.d/*", "/etc/sparkfleet",
+    "/etc/sparkfleet/*", "/var/lib/sparkfleet", "/var/lib/sparkfleet-guard", "/usr/local/lib/sparkfleet",
+    "/usr/local/lib/sparkfleet/*", "/var/lib/tailscale", "/var/lib/tailscale/*",
+)  # fmt: skip
 # A process of the host fetches: what listens on loopback is not to be reached from elsewhere, and curl may be missing.
 FETCH = """
 import json, sys, urllib.error, urllib.request
@@ -46,8 +55,8 @@ print(json.dumps(found))
 class Machine:
     """`wanted` is the host's part of the request: what the fleet description says, as plain JSON."""
 
-    def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str) -> None:
-        self.name, self.wanted = name, wanted
+    def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str, old_key: str = "") -> None:
+        self.name, self.wanted, self.old_key = name, wanted, old_key
         self._host, self._ssh = connection, ["ssh", "-F", ssh_config, name]
         self._lost = ""
         self.door = Door(wanted["address"], wanted["port"], self._ssh)
@@ -103,6 +112,21 @@ class Machine:
                 words[word].append(value)
         return found
 
+    # A reload changes the unit's state, too. Sockets that start an sshd a connection have no ssh.service.
+    @answer(
+        """find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -newermt
+        "$(systemctl show ssh.service --timestamp=us --property=StateChangeTimestamp --value | cut -d" " -f2,3)"
+        -not -type d""".replace("\n", " ")
+    )
+    def newer_than_sshd(self, said: str) -> list[str]:
+        """The files of sshd's settings that were changed after the running sshd had read them."""
+        return said.split()
+
+    @cached_property
+    def offer(self) -> Offer:
+        """Which algorithms and host keys sshd offers to anybody who comes."""
+        return self.door.offer()
+
     @answer("ss -lntupH")
     def listeners(self, said: str) -> list[Listener]:
         """Every TCP socket that accepts connections and every UDP socket that takes packets from anybody."""
@@ -111,8 +135,7 @@ class Machine:
     @answer(lambda wanted: f"systemctl show --property={UNIT_PROPERTIES} {' '.join(wanted['units'])}")
     def units(self, said: str) -> dict[str, dict[str, str]]:
         """What systemd says of the described units, by name."""
-        rows = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.strip().split("\n\n")]
-        return {row["Id"]: row for row in rows}
+        return {row["Id"]: row for row in show_rows(said)}
 
     def runs(self, unit: str) -> bool:
         """Whether the unit is active now."""
@@ -201,9 +224,15 @@ class Machine:
         files = (row.split("\t") for row in rows.splitlines() if row)
         return {name: KeyFile(owner, int(mode, 8), frozenset(lines[name])) for name, owner, mode in files}
 
-    def stat(self, *paths: str) -> dict[str, Stat]:
-        """Owner, group, mode of each path that is there; a pattern stands for all that match it."""
-        return stat_rows(self.says(f"stat -c '%U %G %a %F\t%n' -- {' '.join(paths)} 2>/dev/null || true"))
+    @answer(
+        lambda wanted: (
+            f"""stat -c '%U %G %a %F	%n' -- {" ".join((*WATCHED, *wanted["secret_files"]))} 2>/dev/null
+        true"""
+        )
+    )
+    def files(self, said: str) -> dict[str, Stat]:
+        """Owner, group and mode of everything in WATCHED and of the described secrets, as far as it is there."""
+        return stat_rows(said)
 
     def fetch(self, *urls: str) -> dict[str, str]:
         """What each URL answers to the host itself: its text, or words that begin with "no answer" or "HTTP"."""

@@ -99,6 +99,24 @@ def stat_rows(text: str) -> dict[str, Stat]:
     }
 
 
+def show_rows(text: str) -> list[dict[str, str]]:
+    """What `systemctl show` prints of several units: blocks of Key=value."""
+    return [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n") if block]
+
+
+def published(ruleset: list[dict[str, Any]]) -> set[int]:
+    """The TCP ports that some table translates to another destination: what containers publish."""
+    tables = {(c["family"], c["table"]) for e in ruleset if (c := e.get("chain")) and c.get("type") == "nat"}
+    ports = set()
+    for rule in (e["rule"] for e in ruleset if "rule" in e):
+        translates = any(word in e for e in rule.get("expr", []) for word in ("dnat", "redirect", "xt"))
+        if translates and (rule["family"], rule["table"]) in tables:
+            matches = [e["match"] for e in rule["expr"] if "match" in e]
+            fields = [m["right"] for m in matches if m["left"].get("payload", {}).get("field") == "dport"]
+            ports |= {port for port in fields if isinstance(port, int)}
+    return ports
+
+
 def kexinit(packet: bytes) -> Offer:
     """What sshd sends first (RFC 4253, 7.1): padding length, 20, 16 bytes of cookie, then lists of names.
 
