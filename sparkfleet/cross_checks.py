@@ -37,11 +37,15 @@ def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     for check, waiver in _map(raw.get("waivers")).items():
         unknown = [name for name in _list(_map(waiver).get("hosts")) if name not in hosts]
         faults += [f"waivers.{check}.hosts: {name}: no such host" for name in unknown]
-    return faults + [
-        f"access.users.{name}: is the automation user; give people names of their own"
-        for name in _map(_map(raw.get("access")).get("users"))
-        if name == user
-    ]
+    access = _map(raw.get("access"))
+    people, console = list(_map(access.get("users"))), _map(access.get("console")).get("user", "console")
+    if user in people:
+        faults.append(f"access.users.{user}: is the automation user; give people names of their own")
+    if access.get("console") and console in people:
+        faults.append(f"access.console.user: {console} is described in access.users; the console's account has no keys")
+    if access.get("console") and console == user:
+        faults.append(f"access.console.user: {console} is the automation user; sshd refuses the console's account")
+    return faults
 
 
 def _cloud(cloud: Mapping[str, Any]) -> list[str]:

@@ -32,7 +32,14 @@ def sound() -> dict[str, Any]:
             "spark-02": {"addresses": ["2001:db8::2"]},
         },
         "base": {"timezone": "Europe/Berlin", "packages": ["jq"], "sysctls": {"net.core.somaxconn": "4096"}},
-        "access": {"users": {"alice": {"sudo": True, "authorized_keys": [f"{KEY} alice@example"]}}},
+        "access": {
+            "users": {"alice": {"sudo": True, "authorized_keys": [f"{KEY} alice@example"], "break_glass": True}},
+            "tailnet_only": False,
+            "container_interfaces": ["docker0", "br-*"],
+            "console": {"user": "console", "password_hash": "file:secrets/console"},
+            "rotation": {"ssh_days": 30},
+        },
+        "tailnet": {"auth_key": "env:KEY", "tags": ["tag:spark"], "port": 41641, "key": "tailscale.asc"},
         "exporter": {"port": 9810, "interval_s": 0.5},
         "monitor": {"retention": "30d", "scrape_interval": "15s"},
         "monitoring": {"alerts": "prometheus", "receivers": {"page": {"webhook": "http://192.0.2.9/"}}},
@@ -93,7 +100,7 @@ def test_nine_faults_are_nine_messages_in_one_run() -> None:
         "cloud.generations.spark-09: no such host",
         'hosts.spark-01.port: input should be a valid integer, unable to parse string as an integer, found "ssh"',
         (
-            "hosts.spark-01.roles[1]: expected 'base', 'access', 'exporter', 'monitor' or 'grafana' "
+            "hosts.spark-01.roles[1]: expected 'base', 'tailnet', 'access', 'exporter', 'monitor' or 'grafana' "
             '(did you mean monitor?), found "moniter"'
         ),
         "hosts.spark-02.addresses: missing",
@@ -120,6 +127,9 @@ def test_the_message_counts_its_faults_and_says_that_nothing_was_touched() -> No
         (("base",), "time_zone", "timezone"),
         (("access",), "user", "users"),
         (("access", "users", "alice"), "authorised_keys", "authorized_keys"),
+        (("access", "console"), "pasword_hash", "password_hash"),
+        (("access", "rotation"), "ssh_day", "ssh_days"),
+        (("tailnet",), "authkey", "auth_key"),
         (("exporter",), "interval", "interval_s"),
         (("monitor",), "retain", "retention"),
         (("monitoring",), "alert", "alerts"),
@@ -441,7 +451,7 @@ def test_the_examples_commented_lines_load_too(tmp_path: Path) -> None:
     """What the example shows in comments is right as soon as somebody removes the comment signs."""
     text = (PROJECT / "Pulumi.lab.yaml").read_text()
     text = text.replace("provider: onprem", "provider: aws").replace("sparkfleet:waivers: {}", "sparkfleet:waivers:")
-    text = re.sub(r"(?m)^( *)# (aws:|amp:|  [a-z_]+:|token:|admin_password:|  ACCESS)", r"\1\2", text)
+    text = re.sub(r"(?m)^( *)# (aws:|amp:|  [a-z_]+:|token:|admin_password:|auth_key:|  ACCESS)", r"\1\2", text)
     write(tmp_path, text)
 
     fleet = config.load("x", tmp_path)
@@ -449,4 +459,5 @@ def test_the_examples_commented_lines_load_too(tmp_path: Path) -> None:
     assert fleet.cloud.aws
     assert fleet.monitoring.amp
     assert fleet.monitoring.grafana.token == "env:GRAFANA_TOKEN"
+    assert fleet.tailnet.auth_key == f"file:{tmp_path}/secrets/tailnet"
     assert fleet.waivers["ACCESS-01"].hosts == ["spark-01"]
