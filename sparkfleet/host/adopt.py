@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from sparkfleet import audit
 from sparkfleet.errors import AdoptError
 from sparkfleet.host import authorized_keys, keyring
 from sparkfleet.host.adopt_door import Door, automation_door, prove, setup_door
@@ -88,6 +89,8 @@ def adopt(fleet: Fleet, name: str, options: AdoptOptions, *, ask: Ask, say: Say)
         line = f"{key} sparkfleet@{fleet.fleet}"
         installed = door.call({"do": "install", "user": fleet.controller.user, "key": line})
     changed += installed["changed"]
+    if changed:
+        audit.record(fleet, name, "adopt", "added", new=f"{host_key.fingerprint} {key.fingerprint}")
 
     with prove(target, installed["sshd"]) as door:
         say(f"{name}: {target.user} logs in with the controller's key and becomes root")
@@ -95,6 +98,9 @@ def adopt(fleet: Fleet, name: str, options: AdoptOptions, *, ask: Ask, say: Say)
         existing = _existing(seen["files"])
         words = _remembering(options.keys, seen["record"])
         plan = _decided(existing, words, _in_use(key), _described(fleet), ask)
+        if plan.drop:
+            dropped = " ".join(sorted({entry.fingerprint for entry in plan.drop}))
+            audit.record(fleet, name, "adopt", "removing", old=dropped, new=key.fingerprint)
         changed += _drop(door, plan, target, installed["sshd"])
         facts = {
             "fleet": fleet.fleet,

@@ -93,7 +93,7 @@ def test_without_a_cloud_there_are_the_hosts_alone(run: Callable[..., Recorder])
 
 
 def test_on_the_premises_there_are_buckets_identities_and_hosts(run: Callable[..., Recorder]) -> None:
-    """Exactly three buckets, one identity a host and one of the controller, one host each."""
+    """Exactly three buckets, one identity a host and one of the controller, one host each, its old keys ended."""
     recorder = run(cloud=ONPREM)
     kinds = sorted((kind.rpartition(":")[2], name) for kind, name in recorder.registered if "dynamic" in kind)
 
@@ -106,6 +106,8 @@ def test_on_the_premises_there_are_buckets_identities_and_hosts(run: Callable[..
         ("Identity", "controller"),
         ("Identity", "spark-01"),
         ("Identity", "spark-02"),
+        ("OnlyKey", "spark-01"),
+        ("OnlyKey", "spark-02"),
     ]
 
 

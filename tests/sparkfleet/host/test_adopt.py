@@ -23,6 +23,7 @@ from click.testing import CliRunner
 
 from lab import record, spark
 from lab.spark import factory
+from sparkfleet import audit, chain
 from sparkfleet.commands.adopt import adopt as command
 from sparkfleet.errors import AdoptError
 from sparkfleet.host import adopt as adopt_module
@@ -285,6 +286,8 @@ class TestFactoryMachine:
         assert "account sparkfleet" in output
         assert VENDOR in output
         assert machine.as_root("id -u").strip() == "0"
+        [told] = map(json.loads, chain.read_lines(audit.log_file(machine.fleet)))
+        assert (told["kind"], told["outcome"], machine.fingerprint in told["new"]) == ("adopt", "added", True)
         journal = machine.as_root("journalctl --no-pager; cat /var/log/*.log 2>/dev/null || true")
         assert "Accepted password for nvidia" in journal
         assert any("python3 -IS -" in words for words in seen)  # the watcher sees what runs in the stand-in
