@@ -141,9 +141,9 @@ def said_by_tailscale(*words: str) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def tailnet_states() -> dict[str, str]:
+def tailnet_states(status: dict[str, Any]) -> dict[str, str]:
     """How the host stands in its tailnet, under the names of the settings."""
-    state, prefs = said_by_tailscale("status", "--json", "--peers=false"), said_by_tailscale("debug", "prefs")
+    prefs = said_by_tailscale("debug", "prefs")
     if not prefs:
         return {}
     return {
@@ -151,19 +151,12 @@ def tailnet_states() -> dict[str, str]:
         "hostname": str(prefs.get("Hostname", "")),
         "login_server": str(prefs.get("ControlURL", "")),
         "ssh": "yes" if prefs.get("RunSSH") else "no",
-        "state": str(state.get("BackendState", "")),
+        "state": str(status.get("BackendState", "")),
         "tags": " ".join(sorted(prefs.get("AdvertiseTags") or [])),
     }
 
 
-def tailnet_facts() -> dict[str, str]:
-    """The host's addresses in its tailnet and the state of its node."""
-    state = said_by_tailscale("status", "--json", "--peers=false")
-    addresses = state.get("TailscaleIPs") or []
-    return {"tailnet_addresses": ",".join(addresses), "tailnet_state": str(state.get("BackendState", ""))}
-
-
-def facts(sysfs: str) -> dict[str, str]:
+def facts(sysfs: str, tailnet: dict[str, Any]) -> dict[str, str]:
     """What identifies the machine; what it does not say is left out."""
     dgx = pairs(read("/etc/dgx-release"), "=")
     board = [read(f"{sysfs}/class/dmi/id/{name}") for name in ("board_vendor", "product_name")]
@@ -178,7 +171,8 @@ def facts(sysfs: str) -> dict[str, str]:
         "board": " ".join(filter(None, board)),
         "driver": read(f"{sysfs}/module/nvidia/version"),
         "memory_total_kib": pairs(read("/proc/meminfo"), ":").get("MemTotal", "").replace(" kB", ""),
-        **tailnet_facts(),
+        "tailnet_addresses": ",".join(tailnet.get("TailscaleIPs") or []),
+        "tailnet_state": tailnet.get("BackendState"),
     }
     return {key: value for key, value in found.items() if value}
 
@@ -209,10 +203,11 @@ def main() -> None:
         found.update({f"package:{n}": s for n, s in package_states(sorted(by_kind["package"])).items()})
     if "unit" in by_kind:
         found.update({f"unit:{n}": s for n, s in unit_states(by_kind["unit"]).items()})
+    tailnet = said_by_tailscale("status", "--json", "--peers=false")
     if "tailnet" in by_kind:
-        found.update({f"tailnet:{n}": s for n, s in tailnet_states().items() if n in by_kind["tailnet"]})
+        found.update({f"tailnet:{n}": s for n, s in tailnet_states(tailnet).items() if n in by_kind["tailnet"]})
     settings = {key: value for key, value in found.items() if value is not None}
-    print(json.dumps({"settings": settings, "facts": facts(REQUEST["sysfs"])}, sort_keys=True))
+    print(json.dumps({"settings": settings, "facts": facts(REQUEST["sysfs"], tailnet)}, sort_keys=True))
 
 
 main()
