@@ -16,6 +16,8 @@ SparkfleetError            1   a fault of ours, or one without a name of its own
 
 from __future__ import annotations
 
+from sparkfleet.text import printable_lines
+
 OK = 0
 USAGE = 2  # click's own
 DIFFERS = 8  # not an error: `--detailed-exitcode` of `spark plan` or `spark status` found something to do
@@ -28,8 +30,11 @@ class SparkfleetError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, *, usually: str = "", next_step: str = "") -> None:
-        """Keep the three parts apart, so that the CLI can lay them out and Pulumi print them in one line."""
-        self.what, self.usually, self.next_step = what, usually, next_step
+        """Keep the three parts apart, so that the CLI can lay them out and Pulumi print them in one line.
+
+        Whoever quotes a host makes that printable; this is the net beneath, which leaves only line breaks.
+        """
+        self.what, self.usually, self.next_step = map(printable_lines, (what, usually, next_step))
         super().__init__(str(self))
 
     def __str__(self) -> str:

@@ -35,10 +35,10 @@ def printable_lines(text: str, most: int | None = None) -> str:
     return "\n".join(printable(line, most) for line in text.split("\n"))
 
 
-def shown(data: Any, most: int = MOST_CHARACTERS) -> Any:
-    """JSON data with every string in it printable, keys included; for answers that only people read."""
+def shown(data: Any, most: int | None = MOST_CHARACTERS) -> Any:
+    """JSON data with every string in it printable, names included; line breaks stay, for texts that have lines."""
     if isinstance(data, str):
-        return printable(data, most)
+        return printable_lines(data, most)
     if isinstance(data, list):
         return [shown(one, most) for one in data]
     if isinstance(data, dict):

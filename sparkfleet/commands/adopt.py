@@ -80,7 +80,9 @@ def adopt(  # noqa: PLR0913, PLR0917  (one parameter an option)
 
 def show(done: Adoption, console: Console) -> None:
     """The result for people: what changed, the keys, what to add to the description."""
-    console.print(f"\n[bold]{done.host}[/bold] is adopted (machine {done.machine_id})", style="green")
+    from rich.markup import escape
+
+    console.print(f"\n[bold]{done.host}[/bold] is adopted (machine {escape(done.machine_id)})", style="green")
     console.print(f"  host key    {done.host_key}\n  log in as   {done.user} with {done.controller_key}")
     for change in done.changed or ("nothing: it was adopted before",):
         console.print(f"  changed     {change}", markup=False)

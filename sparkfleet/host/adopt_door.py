@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sparkfleet.errors import AdoptError
 from sparkfleet.host.connection import LoginRefusedError, Session, Target
+from sparkfleet.text import parsed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class StepError(ValueError):
+    """What the script says that it could not do, or what is wrong with its answer."""
 
 
 class Door:
@@ -28,7 +33,7 @@ class Door:
             said = tried.stderr.strip().splitlines()[-1:] if tried else []
             raise AdoptError(
                 f"{session.target.user} cannot become root on {session.target.name}"
-                + (f" (sudo: {said[0].replace(password, '…')})." if said else "."),
+                + (f" (sudo: {printable(said[0].replace(password, '…'))})." if said else "."),
                 usually="the account is not in the group sudo."
                 if password
                 else "the sudo rule /etc/sudoers.d/90-sparkfleet is missing or another one overrides it.",
@@ -46,23 +51,74 @@ class Door:
             timeout_s=120.0,
         )
         try:
-            answer: dict[str, Any] = json.loads(said.stdout)
-        except ValueError:
-            answer = {"error": "; ".join(said.stderr.strip().splitlines()[-2:]) or f"exit status {said.code}"}
-        if "error" in answer:
-            text = answer["error"].replace(self._password.strip(), "…") if self._password else answer["error"]
+            return read(request["do"], parsed(said.stdout))
+        except ValueError as error:
+            words = "; ".join(said.stderr.strip().splitlines()[-2:])
+            words = str(error) if isinstance(error, StepError) else words or f"exit status {said.code}"
+            text = printable(words.replace(self._password.strip(), "…") if self._password else words)
             raise AdoptError(
                 f"{self.session.target.name} could not do the step {request['do']!r}: {text}.",
                 usually="the disk is full or read-only, or python3 or openssh-server is not as DGX OS ships it.",
                 next_step="put it right; then run the same command again: it goes on where it stopped.",
-            )
-        return answer
+            ) from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.session.close()
+
+
+def read(step: str, answer: object) -> dict[str, Any]:
+    """The script's answer to a step, with all that it must hold and nothing else; raises StepError.
+
+    Texts for people are printable. Lines of files stay as they are: they go back to the host to be dropped.
+    """
+    if not isinstance(answer, dict):
+        raise StepError("its answer is not what the script says")
+    if "error" in answer:
+        raise StepError(str(answer["error"]))
+    try:
+        return {name: form(answer[name]) for name, form in FORMS[step].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StepError("its answer is not what the script says") from error
+
+
+def _raw(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _text(value: Any) -> str:
+    return printable(_raw(value))
+
+
+def _list(value: Any, form: Callable[[Any], str] = _text) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError
+    return [form(one) for one in value]
+
+
+def _files(value: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {path: {"user": _raw(f["user"]), "lines": _list(f["lines"], _raw)} for path, f in value.items()}
+
+
+def _record(value: dict[str, Any]) -> dict[str, Any]:
+    return {"kept_keys": _list(value.get("kept_keys", []))}
+
+
+def _texts_by_name(value: dict[str, Any]) -> dict[str, str]:
+    return {printable(name): _text(text) for name, text in value.items()}
+
+
+FORMS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "install": {"changed": _list, "sshd": _texts_by_name},
+    "survey": {"files": _files, "notes": _list, "sudoers": _list, "machine_id": _text, "record": _record},
+    "drop": {"changed": _list},
+    "restore": {"changed": _list},
+    "record": {"changed": _list},
+}
 
 
 def prove(target: Target, sshd: dict[str, str]) -> Door:

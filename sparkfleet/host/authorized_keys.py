@@ -8,6 +8,7 @@ from typing import Literal
 
 from sparkfleet.errors import AdoptError
 from sparkfleet.host.keyring import PublicKey, public_key
+from sparkfleet.text import printable
 
 Word = Literal["keep", "drop", "ask"]
 FINGERPRINT = re.compile(r"^SHA256:[A-Za-z0-9+/]{43}$")
@@ -31,9 +32,10 @@ class ExistingKey:
 
     def __str__(self) -> str:
         if self.key is None:
-            return f"{self.user}: a line that is no key: {printable(self.line)[:60]!r} ({self.file})"
+            return printable(f"{self.user}: a line that is no key: {printable(self.line, 60)!r} ({self.file})", None)
         options = f" [{printable(self.options)}]" if self.options else ""
-        return f"{self.user}: {self.key.type} {self.fingerprint} {printable(self.comment)}{options} ({self.file})"
+        key = f"{printable(self.key.type)} {self.fingerprint} {printable(self.comment)}"
+        return f"{printable(self.user)}: {key}{options} ({printable(self.file)})"
 
 
 @dataclass(frozen=True)
@@ -150,18 +152,13 @@ def to_describe(people: list[Person]) -> str:
         if person.name == "root":
             remarks += [f"# root: {k.fingerprint}: give its owner an account of their own" for k in readable]
             continue
-        lines = dict.fromkeys(f"{k.key} {printable(k.comment)}".strip() for k in readable)
+        lines = dict.fromkeys(printable(f"{k.key} {printable(k.comment)}".strip(), None) for k in readable)
         if lines:
             users[person.name] = {"authorized_keys": list(lines), **({"sudo": True} if person.sudo else {})}
         remarks += [
-            f"# {person.name}: {k.fingerprint}: its options are not carried over: {printable(k.options)}"
+            f"# {printable(person.name)}: {k.fingerprint}: its options are not carried over: {printable(k.options)}"
             for k in readable
             if k.options
         ]
     text = yaml.safe_dump({"access": {"users": users}}, sort_keys=False, width=10_000) if users else ""
     return text + "".join(f"{remark}\n" for remark in remarks)
-
-
-def printable(text: str) -> str:
-    """The host's text without what could steer a terminal (escape sequences, newlines)."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,32 +1,34 @@
 """Prometheus' HTTP API → samples, series, rules with their alerts; reached through SSH or by URL.
 
 On a fleet Prometheus listens on the loopback of the hosts with the role monitor: `connect` opens an SSH channel to it
-with the pinned host key. No shell, no local port.
+with the pinned host key. No shell, no local port. What it answers is bounded, and its words are fit to be shown: the
+monitor is a host like the others.
 """
 
 from __future__ import annotations
 
 import http.client
-import io
-import json
+import socket
+import threading
 import urllib.parse
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet.errors import ConfigError, UnreachableError
-from sparkfleet.host.connection import Session, Target
-from sparkfleet.model import Role
+from sparkfleet.monitoring.tunnel import Tunnel
+from sparkfleet.text import parsed, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import paramiko  # noqa: TID251  (a type: the channel that host/connection opened)
-
     from sparkfleet.model import Fleet
+    from sparkfleet.monitoring.tunnel import Socket
 
 PORT = 9090
-TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0  # of silence
+DEADLINE_S = 60.0  # of a whole answer
+MOST_BYTES = 32 << 20  # six hours of every plot of a hundred hosts
 API = "/api/v1/"
 
 
@@ -86,28 +88,46 @@ class Prometheus:
         """An instant vector, now or at a Unix time."""
         asked = {"query": promql} | ({} if at_s is None else {"time": repr(at_s)})
         data = self._ask("query", asked)
-        if data["resultType"] != "vector":
-            raise PrometheusError(f"{self.source} answered `{promql}` with a {data['resultType']}, not a vector.")
-        return [Sample(one["metric"], float(one["value"][1]), float(one["value"][0])) for one in data["result"]]
+        with self._shaped():
+            if data["resultType"] != "vector":
+                raise PrometheusError(f"{self.source} answered `{promql}` with a {data['resultType']}, not a vector.")
+            found = [(_labels(one["metric"]), one["value"]) for one in data["result"]]
+            return [Sample(labels, float(value), float(at_s)) for labels, (at_s, value) in found]
 
     def query_range(self, promql: str, start_s: float, end_s: float, step_s: float) -> list[Series]:
         """A matrix: every series from `start_s` to `end_s`, a point each `step_s`."""
         asked = {"query": promql, "start": repr(start_s), "end": repr(end_s), "step": repr(step_s)}
-        found = self._ask("query_range", asked)["result"]
-        return [Series(one["metric"], tuple((float(t), float(v)) for t, v in one["values"])) for one in found]
+        data = self._ask("query_range", asked)
+        with self._shaped():
+            found = [(_labels(one["metric"]), one["values"]) for one in data["result"]]
+            return [Series(labels, tuple((float(t), float(v)) for t, v in values)) for labels, values in found]
 
     def rules(self) -> list[Rule]:
         """Every alerting rule with its pending and firing alerts; none where something else evaluates them."""
-        groups = self._ask("rules", {"type": "alert"})["groups"]
-        return [
-            Rule(rule["name"], rule["query"], tuple(_alert(rule["name"], one) for one in rule["alerts"]))
-            for group in groups
-            for rule in group["rules"]
-        ]
+        data = self._ask("rules", {"type": "alert"})
+        with self._shaped():
+            return [
+                Rule(rule["name"], rule["query"], tuple(_alert(rule["name"], one) for one in rule["alerts"]))
+                for group in data["groups"]
+                for rule in group["rules"]
+            ]
+
+    @contextmanager
+    def _shaped(self) -> Iterator[None]:
+        """An answer of another form than the API's is an error of theirs, not of ours."""
+        try:
+            yield
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise PrometheusError(
+                f"{self.source} answered in a form that Prometheus' API does not have.",
+                usually="another program listens there, or somebody else has taken its host over.",
+                next_step="look at that host; check --url if you gave one.",
+            ) from error
 
     def _ask(self, path: str, asked: Mapping[str, str]) -> Any:
         """The `data` of one answer. A question goes as a form: a long one would not fit into a URL."""
-        connection = self._connection()
+        connection, late = self._connection(), threading.Event()
+        clock = None
         try:
             form = path in {"query", "query_range"}  # the others take GET only
             words = urllib.parse.urlencode(asked)
@@ -117,26 +137,36 @@ class Prometheus:
                 connection.request("POST", target, words, kind)
             else:
                 connection.request("GET", f"{target}?{words}")
+            clock = threading.Timer(DEADLINE_S, _end, [connection.sock, late])
+            clock.daemon = True
+            clock.start()
             answer = connection.getresponse()
-            text = answer.read()
+            text = answer.read(MOST_BYTES + 1)
         except (OSError, EOFError, http.client.HTTPException) as error:
-            raise PrometheusError(
-                f"Prometheus ({self.source}) does not answer: {error or type(error).__name__}.",
-                usually="it is starting, was stopped, or its host is out of memory.",
-                next_step="look at `systemctl status prometheus` on that host, or name another with --url.",
-            ) from error
+            raise self._silent("time ran out" if late.is_set() else str(error) or type(error).__name__) from error
         finally:
+            if clock:
+                clock.cancel()
             connection.close()
+        if late.is_set() or len(text) > MOST_BYTES:
+            raise self._silent("time ran out" if late.is_set() else "it said too much")
         return self._data(answer.status, text)
+
+    def _silent(self, why: str) -> PrometheusError:
+        return PrometheusError(
+            f"Prometheus ({self.source}) does not answer: {printable(why)}.",
+            usually="it is starting, was stopped, or its host is out of memory.",
+            next_step="look at `systemctl status prometheus` on that host, or name another with --url.",
+        )
 
     def _data(self, status: int, text: bytes) -> Any:
         """What a successful answer holds; Prometheus says in JSON why it refuses a question."""
         try:
-            document = json.loads(text)
+            document = parsed(text)
             if document["status"] == "success":
-                return document["data"]
-            said = str(document.get("error", "no reason given"))
-        except (ValueError, KeyError, TypeError):
+                return shown(document["data"], None)
+            said = printable(str(document.get("error", "no reason given")))
+        except (ValueError, KeyError, TypeError, AttributeError):
             said = "the answer is not that of Prometheus' API"
         raise PrometheusError(
             f"{self.source} refused a question with HTTP status {status}: {said}.",
@@ -145,8 +175,20 @@ class Prometheus:
         )
 
 
+def _end(sock: socket.socket | Socket, late: threading.Event) -> None:
+    """Nothing more comes from there: whoever reads is at the end."""
+    late.set()
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _labels(told: Mapping[str, Any]) -> dict[str, str]:
+    return {printable(str(name)): printable(str(value)) for name, value in told.items()}
+
+
 def _alert(name: str, told: Mapping[str, Any]) -> Alert:
-    return Alert(name, told["state"], told["labels"], told["annotations"], told.get("activeAt", ""))
+    state, since = printable(str(told["state"])), printable(str(told.get("activeAt", "")))
+    return Alert(str(name), state, _labels(told["labels"]), shown(dict(told["annotations"]), None), since)
 
 
 @contextmanager
@@ -159,100 +201,12 @@ def connect(fleet: Fleet, url: str | None = None) -> Iterator[Prometheus]:
     if url:
         yield by_url(url)
         return
-    tunnel = Tunnel(fleet)
+    tunnel = Tunnel(fleet, PORT, timeout_s=TIMEOUT_S, most_bytes=MOST_BYTES)
     try:
         tunnel.open()
         yield Prometheus(tunnel, f"on {tunnel.name}, through SSH")
     finally:
         tunnel.close()
-
-
-class Tunnel:
-    """SSH to the first monitor host that is reached; opened again after it broke."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self._targets = [Target.of(fleet, name) for name in fleet.with_role(Role.MONITOR)]
-        if not self._targets:
-            raise ConfigError(
-                ["hosts: none has the role monitor, so nobody keeps metrics; name a Prometheus with --url"]
-            )
-        self._session: Session | None = None
-        self.name = ""
-
-    def open(self) -> Session:
-        """The open session; raises UnreachableError of the last monitor host when none is reached."""
-        if self._session and not self._session.alive:
-            self.close()
-        for target in self._targets:
-            if self._session:
-                break
-            try:
-                self._session, self.name = Session(target), target.name
-            except UnreachableError:
-                if target is self._targets[-1]:
-                    raise
-        assert self._session  # noqa: S101  (the last one raises)
-        return self._session
-
-    def __call__(self) -> http.client.HTTPConnection:
-        """HTTP through a channel of its own: one a question."""
-        try:
-            channel = self.open().channel(PORT, timeout_s=TIMEOUT_S)
-        except UnreachableError:
-            self.close()
-            raise
-        connection = http.client.HTTPConnection("localhost", PORT)
-        connection.sock = _Socket(channel)  # it has all that http.client needs of one
-        return connection
-
-    def close(self) -> None:
-        """End the session; never raises."""
-        if self._session:
-            self._session.close()
-        self._session = None
-
-
-class _Socket:
-    """A channel as http.client takes a socket: closing it leaves a file that was made of it open, until that is closed.
-
-    http.client closes the socket of an answer without a length before the answer is read; a channel would end there.
-    """
-
-    def __init__(self, channel: paramiko.Channel) -> None:
-        self.sendall, self._channel, self._read = channel.sendall, channel, False
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """The answer; closing it closes the channel."""
-        self._read = True
-        return io.BufferedReader(_Answer(self._channel))
-
-    def close(self) -> None:
-        """The channel goes with its file, if there is one."""
-        if not self._read:
-            self._channel.close()
-
-
-class _Answer(io.RawIOBase):
-    """What arrives on a channel."""
-
-    def __init__(self, channel: paramiko.Channel) -> None:
-        self._channel = channel
-
-    def readable(self) -> bool:
-        """Nothing else is done with it."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """As much as there is; 0 at the end."""
-        data = self._channel.recv(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        """End the channel too."""
-        if not self.closed:
-            self._channel.close()
-        super().close()
 
 
 def by_url(url: str) -> Prometheus:

@@ -93,9 +93,10 @@ def _of_gpu(host: Host, gpu: Gpu | None) -> dict[str, Text]:
     fresh = _ink(host)
     if gpu is None:
         return {name: fresh(words.UNKNOWN) for name in ("gpu state", "util", "gpu", "power", "clock", "held by")}
-    state = Text(gpu.state or words.UNKNOWN, GPU_STYLES.get(gpu.state, "yellow") if gpu.state else "")
+    said = words.harmless(gpu.state or words.UNKNOWN)
+    state = Text(said, GPU_STYLES.get(gpu.state, "yellow") if gpu.state else "")
     return {
-        "gpu state": fresh(gpu.state or words.UNKNOWN) if host.stale else state,
+        "gpu state": fresh(said) if host.stale else state,
         "util": fresh(words.percent(gpu.utilization_ratio)),
         "gpu": fresh(words.celsius(gpu.temperature_celsius)),
         "power": fresh(words.watts(gpu.power_watts)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sparkfleet.text import printable
+
 if TYPE_CHECKING:
     from sparkfleet.monitoring.status import Gpu, Host
 
@@ -57,9 +59,8 @@ def duration(seconds: float | None) -> str:
 
 
 def harmless(text: str) -> str:
-    """A name that another program chose, fit for a terminal and a page: no control or direction characters, bounded."""
-    shown = "".join(c if c.isprintable() else "·" for c in text)
-    return shown if len(shown) <= MOST_CHARACTERS else shown[: MOST_CHARACTERS - 1] + "…"
+    """A name that another program chose, fit for a terminal and a page: one short line."""
+    return printable(text, MOST_CHARACTERS)
 
 
 def hottest(host: Host, left: str = "left") -> str:

@@ -19,12 +19,12 @@ from sparkfleet.host.authorized_keys import (
     Person,
     decide_keys,
     parse_line,
-    printable,
     split_options,
     to_describe,
 )
 from sparkfleet.host.keyring import PublicKey, controller_key, ensure_key_pair, pin, pin_host, pinned, public_key
 from sparkfleet.model import Access, Controller
+from sparkfleet.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

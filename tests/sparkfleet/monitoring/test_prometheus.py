@@ -13,8 +13,9 @@ import pytest
 
 from sparkfleet.errors import ConfigError, UnreachableError
 from sparkfleet.model import Fleet
-from sparkfleet.monitoring import ask, prometheus
-from sparkfleet.monitoring.prometheus import PrometheusError, Tunnel, by_url, connect
+from sparkfleet.monitoring import ask, tunnel
+from sparkfleet.monitoring.prometheus import PrometheusError, by_url, connect
+from sparkfleet.monitoring.tunnel import Tunnel
 from tests.sparkfleet.ssh_server import Server, described
 from tests.sparkfleet.told import NOW_S, Api, sample, vector
 
@@ -122,7 +123,7 @@ class TestThroughSsh:
     def monitor(self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
         """A fleet whose one host is that server."""
         target = described(server, tmp_path)
-        monkeypatch.setattr(prometheus.Target, "of", classmethod(lambda *_: target))
+        monkeypatch.setattr(tunnel.Target, "of", classmethod(lambda *_: target))
         return fleet(roles=["monitor"])
 
     def test_its_prometheus_answers(self, monitor: Fleet, server: Server) -> None:
@@ -170,12 +171,12 @@ class TestThroughSsh:
             "spark-01": dataclasses.replace(good, port=deaf),
             "spark-02": dataclasses.replace(good, name="spark-02"),
         }
-        monkeypatch.setattr(prometheus.Target, "of", classmethod(lambda _, __, name: targets[name]))
+        monkeypatch.setattr(tunnel.Target, "of", classmethod(lambda _, __, name: targets[name]))
         hosts = {name: {"addresses": [f"127.0.0.{n}"], "roles": ["monitor"]} for n, name in enumerate(targets, 1)}
-        tunnel = Tunnel(Fleet.model_validate({"fleet": "office", "hosts": hosts}))
+        opened = Tunnel(Fleet.model_validate({"fleet": "office", "hosts": hosts}), 9090, timeout_s=1.0, most_bytes=1)
         try:
-            tunnel.open()
+            opened.open()
         finally:
-            tunnel.close()
+            opened.close()
 
-        assert tunnel.name == "spark-02"
+        assert opened.name == "spark-02"

@@ -70,7 +70,7 @@ def test_a_hostile_process_name_is_only_a_name() -> None:
     samples = machine(HOST, process="[red]rm[/] \x1b[2J\u202eevil")
     text = printed(status(ALONE, Answers(NOW_S, samples, {HOST: NOW_S})))
 
-    assert "[red]rm[/] ·[2J·evil 68 GiB +1" in text
+    assert "[red]rm[/] ?[2J?evil 68 GiB +1" in text
     assert "\x1b" not in text
 
 
