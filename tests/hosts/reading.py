@@ -31,11 +31,7 @@ class Listener:
     @property
     def in_tailnet(self) -> bool:
         """Whether it is bound to an address that only a tailnet routes."""
-        try:
-            address = ipaddress.ip_address(self._parts[0])
-        except ValueError:  # "*"
-            return False
-        return any(address.version == net.version and address in net for net in TAILNET)
+        return in_tailnet(self._parts[0])
 
     @property
     def _parts(self) -> tuple[str, str]:
@@ -69,6 +65,15 @@ class KeyFile:
 
 
 @dataclass(frozen=True)
+class Journald:
+    """Its settings in force, the last of each counting; its own words about its size; its files on disk."""
+
+    settings: dict[str, str]
+    usage: dict[str, Any]
+    files: list[str]
+
+
+@dataclass(frozen=True)
 class Offer:
     """What sshd offers before anybody has logged in, each list in its order of preference."""
 
@@ -76,6 +81,15 @@ class Offer:
     host_keys: list[str]
     ciphers: list[str]
     macs: list[str]
+
+
+def in_tailnet(address: str) -> bool:
+    """Whether an address is of the ranges that tailnets use; "*" is every address, and not one of them."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found.version == net.version and found in net for net in TAILNET)
 
 
 def listeners(text: str) -> list[Listener]:

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from machine import Machine
 
 
-@pytest.mark.control(id="BASE-04", severity="medium", source="CIS 1.5.1, 3.3.2, 3.3.5, 3.3.7 (deviates)")
+UNUSED = ("cramfs", "dccp", "freevxfs", "hfs", "hfsplus", "jffs2", "rds", "sctp", "tipc")
+REFUSALS = ("/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true")
+
+
+@pytest.mark.control(
+    id="BASE-04", severity="medium",
+    source="CIS 1.5.1, 1.5.2, 1.5.3, 3.3.2 to 3.3.10 (3.3.7 deviates); "
+    "sysctl-02 to -04, -10, -11, -13 to -17, -20, -31a, -32, -34",
+)  # fmt: skip
 def test_kernel_setting_is_in_force(machine: Machine, sysctl: str, record_property: Callable[[str, Any], None]) -> None:
     """The running kernel has the described value.
 
@@ -24,3 +32,14 @@ def test_kernel_setting_is_in_force(machine: Machine, sysctl: str, record_proper
     found, wanted = settings.get(sysctl, "not known to this kernel"), machine.wanted["sysctls"][sysctl]
     record_property("evidence", f"in a container ({machine.container}): by its file" if foreign else "")
     assert found == wanted, f"{sysctl} is {found}, described is {wanted}"
+
+
+@pytest.mark.control(id="BASE-14", severity="low", source="CIS 1.1.1.1 to 1.1.1.5, 3.2.1 to 3.2.4; os-10 (deviates)")
+def test_unused_modules_cannot_be_loaded(machine: Machine) -> None:
+    """File systems and protocols that nobody here uses cannot be loaded into the kernel.
+
+    What modprobe would do for each, by all its files together; none of them is loaded.
+    """
+    loadable = [name for name in UNUSED if machine.modprobe.get(name) not in REFUSALS]
+    assert not loadable, f"can be loaded: {', '.join(loadable)}"
+    assert machine.container or not (loaded := machine.modules & set(UNUSED)), f"loaded: {', '.join(loaded)}"

@@ -23,7 +23,10 @@ HELD = (
 
 @pytest.mark.control(id="BASE-05", severity="high", source="GB10")
 def test_updates_leave_kernel_driver_and_firmware_alone(machine: Machine) -> None:
-    """Unattended updates leave kernel, driver, CUDA, container and firmware packages alone."""
+    """Unattended updates leave kernel, driver, CUDA, container and firmware packages alone.
+
+    Names of packages that DGX OS moves together, matched as unattended-upgrade does against apt's settings in force.
+    """
     patterns = [pattern for pattern in machine.apt[BLACKLIST] if pattern]
     # As unattended-upgrade itself matches (is_pkgname_in_blacklist): from the name's beginning.
     loose = [name for name in HELD if not any(re.match(pattern, name) for pattern in patterns)]
@@ -32,7 +35,10 @@ def test_updates_leave_kernel_driver_and_firmware_alone(machine: Machine) -> Non
 
 @pytest.mark.control(id="BASE-06", severity="high", source="CIS 1.2.2.1")
 def test_security_updates_come_by_themselves(machine: Machine) -> None:
-    """Security updates install themselves, where the description says so."""
+    """Security updates install themselves, where the description says so.
+
+    apt's settings in force, and its timers.
+    """
     wanted = "1" if machine.wanted["security_updates"] else "0"
     keys = ("APT::Periodic::Update-Package-Lists", "APT::Periodic::Unattended-Upgrade")
     wrong = [f"{key} is {machine.apt.get(key)}" for key in keys if machine.apt.get(key) != [wanted]]
@@ -43,7 +49,10 @@ def test_security_updates_come_by_themselves(machine: Machine) -> None:
 
 @pytest.mark.control(id="BASE-07", severity="high", source="sparkfleet")
 def test_only_security_origins_are_followed(machine: Machine) -> None:
-    """Unattended updates come from the distribution's security archive alone."""
+    """Unattended updates come from the distribution's security archive alone.
+
+    Every origin in apt's settings in force.
+    """
     places = ("Unattended-Upgrade::Origins-Pattern::", "Unattended-Upgrade::Allowed-Origins::")
     found = [origin for place in places for origin in machine.apt.get(place, []) if origin]
     other = [origin for origin in found if "-security" not in origin]
@@ -53,6 +62,9 @@ def test_only_security_origins_are_followed(machine: Machine) -> None:
 
 @pytest.mark.control(id="BASE-08", severity="medium", source="GB10")
 def test_updates_never_reboot_the_host(machine: Machine) -> None:
-    """Unattended updates never reboot the host: a training run would be lost."""
+    """Unattended updates never reboot the host: a training run would be lost.
+
+    apt's settings in force.
+    """
     found = machine.apt.get("Unattended-Upgrade::Automatic-Reboot", ["false"])
     assert found[-1] == "false", f"Automatic-Reboot is {found[-1]}"
