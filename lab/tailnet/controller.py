@@ -28,12 +28,20 @@ LABEL = "tailnet-controller"
 READY_WITHIN_S = 20.0
 TUN = "tailscale0"
 OUTSIDE, INSIDE = "st-", "lab0"  # the ends of the veth pair; the first is followed by the lab's name
-# What this machine sends goes on as the namespace's own node: the peers know no other sender.
+# A limit on "unreachable" would make the next connection wait, as a missing route does: see RULES.
+SETTINGS = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.icmp_ratelimit=0")
+# What this machine sends goes on as the namespace's own node: the peers know no other sender. An IPv4 address that no
+# peer has is routed back to the bridge, and refused there: without a route the kernel answers too, but once a second,
+# and the connections in between wait for 7 s.
 RULES = f"""\
 table ip controller {{
   chain out {{
     type nat hook postrouting priority srcnat;
     oifname "{TUN}" masquerade
+  }}
+  chain through {{
+    type filter hook forward priority filter;
+    oifname "{INSIDE}" ct state new reject with icmp net-unreachable
   }}
 }}
 table ip6 controller {{
@@ -77,10 +85,7 @@ def _socket(instance: Instance) -> Path:
 
 
 def _connect(instance: Instance) -> None:
-    """Lay a cable between bridge and namespace.
-
-    There is no default route in it: a tailnet address that no peer has is "unreachable" at once, not after a timeout.
-    """
+    """Lay a cable between bridge and namespace, and make the namespace a router."""
     pid = _namespace(instance)
     link = OUTSIDE + instance.name
     if link in network.links():  # of a namespace that is just ending
@@ -91,7 +96,8 @@ def _connect(instance: Instance) -> None:
     run(instance, "ip", "address", "add", f"{instance.controller}/24", "dev", INSIDE)
     run(instance, "ip", "address", "add", f"{instance.controller6}/64", "dev", INSIDE, "nodad")
     run(instance, "ip", "link", "set", INSIDE, "up")
-    run(instance, "sysctl", "--quiet", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    run(instance, "ip", "route", "add", instance.tailnet, "dev", INSIDE)
+    run(instance, "sysctl", "--quiet", *SETTINGS)
     run(instance, "nft", "-f", "-", stdin=RULES)
 
 

@@ -137,8 +137,9 @@ def test_this_machine_reaches_a_node_and_knows_at_once_that_nobody_is_there(lab:
     assert becomes(lambda: greets(lab.tailnet_address(HOST)), wanted=True)
     assert greets(tailnet.admin(lab).node(HOST).addresses[1])
     begin = time.monotonic()
-    with pytest.raises(OSError, match="unreachable"):
-        socket.create_connection((lab.tailnet_address(NOBODY), 22), 5)
+    for _ in range(20):  # a command dials every host anew: the answer must not come once a second alone
+        with pytest.raises(OSError, match="unreachable"):
+            socket.create_connection((lab.tailnet_address(NOBODY), 22), 5)
     assert time.monotonic() - begin < 1
 
 
