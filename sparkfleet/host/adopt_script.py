@@ -31,15 +31,14 @@ DECIDES_LOGIN = ("pubkeyauthentication", "allowusers", "allowgroups", "denyusers
 def main(request: dict[str, Any], more: "dict[str, Any] | None" = None) -> None:
     """Do what `do` names and print the answer; {"error": ...} instead of a traceback for what can be foreseen.
 
-    `more` are the steps of a script that was sent after this one (sparkfleet/rotate/host_script.py).
+    `more`: steps of a script that was sent after this one (sparkfleet/rotate/host_script.py).
     """
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     os.environ["LC_ALL"] = "C.UTF-8"
     os.umask(0o022)
     os.setgroups([])  # so that `acting_as_owner` keeps nothing of root's
     request["from"] = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
-    steps = {"install": install, "survey": survey, "drop": drop, "restore": restore, "record": record}
-    steps.update(more or {})
+    steps = {"install": install, "survey": survey, "drop": drop, "restore": restore, "record": record} | (more or {})
     try:
         # A script whose controller was killed goes on to its end: the next one waits for it.
         with open("/run/sparkfleet-adopt.lock", "w") as lock:  # noqa: PTH123
