@@ -78,7 +78,8 @@ def prove(fleet: Fleet, name: str, addresses: list[str]) -> str:
 def _reauthenticated(fleet: Fleet, opened: door.Door, before: dict[str, Any], auth_key: str) -> dict[str, Any]:
     """The node after the login. The session that asked for it may not outlive it: then a new one asks how it went."""
     try:
-        opened.script(SCRIPT, {"do": "reauth", "auth_key": auth_key, "wait_s": LOGIN_S})
+        wanted = {"auth_key": auth_key, "tags": fleet.tailnet.tags, "wait_s": LOGIN_S}
+        opened.script(SCRIPT, {"do": "reauth", **wanted})
         return _node(opened)
     except UnreachableError:
         end = time.monotonic() + LOGIN_S + PROOF_S

@@ -33,7 +33,7 @@ def main(request: dict[str, Any]) -> None:
     answer = node()
     if request["do"] == "reauth":
         try:
-            answer = reauthenticated(answer, request["auth_key"], int(request["wait_s"]))
+            answer = reauthenticated(answer, request["auth_key"], request["tags"], int(request["wait_s"]))
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             answer = {"error": str(error)}
     elif request["do"] == "logout":
@@ -55,12 +55,12 @@ def node() -> dict[str, Any]:
     }
 
 
-def reauthenticated(before: dict[str, Any], auth_key: str, wait_s: int) -> dict[str, Any]:
-    """Log in anew; the node as it is then. Raises OSError, with the old node key back in use, when that fails."""
+def reauthenticated(before: dict[str, Any], auth_key: str, tags: "list[str]", wait_s: int) -> dict[str, Any]:
+    """Log in anew, with the described tags, which only a login changes; the node as it is then. Raises OSError, with the old node key back in use, when that fails."""
     shutil.copy2(STATE, SAVED)
     up = ["tailscale", "up", "--force-reauth", "--accept-risk=lose-ssh", "--auth-key=file:/dev/stdin"]
     done = subprocess.run(
-        [*up, f"--timeout={wait_s}s", *flags(asked("debug", "prefs"))],
+        [*up, f"--timeout={wait_s}s", *flags({**asked("debug", "prefs"), "AdvertiseTags": tags})],
         input=auth_key, capture_output=True, text=True, timeout=wait_s + 10, check=False,
     )  # fmt: skip
     end = time.monotonic() + wait_s

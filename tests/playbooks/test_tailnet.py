@@ -136,7 +136,7 @@ def test_changed_settings_are_set_one_by_one(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("prefs", "words"),
     [
-        ({"AdvertiseTags": None}, "with tags '', described is 'tag:gpu tag:spark': the tags of a node change at"),
+        ({"AdvertiseTags": None}, "with tags '', described is 'tag:gpu tag:spark': only a login changes"),
         ({"ControlURL": "https://other.example"}, "with login_server 'https://other.example', described is"),
     ],
     ids=["tags", "control server"],

@@ -157,6 +157,20 @@ def test_an_interface_opens_what_is_named_and_no_other(family: int, net: Network
 
 
 @BOTH
+def test_a_published_port_is_opened_by_the_number_it_is_asked_for(
+    family: int, net: Network, project_sources: Sources
+) -> None:
+    """The one that Docker translates, not the container's own; and no way to the container's address comes with it."""
+    net.load(rendered(project_sources, tailnet_only=True, open={"enp1": [f"tcp/{PUBLISHED}"]}))
+    assert net.reaches("lan", HOST["lan"][family], PUBLISHED)
+    assert not net.reaches("site", HOST["site"][family], PUBLISHED)
+
+    net.load(rendered(project_sources, tailnet_only=True, open={"enp1": ["tcp/80"]}))
+    assert not net.reaches("lan", HOST["lan"][family], PUBLISHED)
+    assert not net.reaches("lan", PLACE["box"][family], 80)
+
+
+@BOTH
 def test_an_interface_that_is_all_open_leads_to_containers_too(
     family: int, net: Network, project_sources: Sources
 ) -> None:

@@ -53,8 +53,8 @@ SETTLING = ("", "NoState", "Starting")
 FLAGS = {"accept_dns": "--accept-dns=%s", "hostname": "--hostname=%s", "ssh": "--ssh=%s"}
 WORDS = {"yes": "true", "no": "false"}
 REMEDY = {
-    "tags": "the tags of a node change at the control server, or when it joins anew: `spark rotate tailnet`",
-    "login_server": "it belongs to another tailnet; `tailscale logout` on its console, then `pulumi up`",
+    "tags": "only a login changes the tags of a node: `spark rotate tailnet` does",
+    "login_server": "it belongs to another tailnet: `tailscale logout` on its console, then `pulumi up`",
 }
 
 
