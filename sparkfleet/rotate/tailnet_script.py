@@ -56,7 +56,10 @@ def node() -> dict[str, Any]:
 
 
 def reauthenticated(before: dict[str, Any], auth_key: str, tags: "list[str]", wait_s: int) -> dict[str, Any]:
-    """Log in anew, with the described tags, which only a login changes; the node as it is then. Raises OSError, with the old node key back in use, when that fails."""
+    """Log in anew, with `tags`, which a login alone changes; the node as it is then.
+
+    Raises OSError, with the old node key back in use, when that fails.
+    """
     shutil.copy2(STATE, SAVED)
     up = ["tailscale", "up", "--force-reauth", "--accept-risk=lose-ssh", "--auth-key=file:/dev/stdin"]
     done = subprocess.run(
