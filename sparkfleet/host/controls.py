@@ -32,10 +32,10 @@ HEAD = f"""\
 
 Written by `python -m sparkfleet.host.controls` from `tests/hosts`; a test keeps it current.
 
-Sources: **CIS** is the CIS Ubuntu Linux 24.04 LTS Benchmark v1.0.0, **sshd-…** dev-sec's ssh-baseline, **os-…** and
-**sysctl-…** dev-sec's linux-baseline, **GB10** what the machine needs, **sparkfleet** our own. A source says whose
-requirement it is, not that it is met to the letter: where a Spark needs something else ("deviates"), the reason stands
-in [decision 13]({DECISION}).
+Sources: **CIS** is the CIS Ubuntu Linux 24.04 LTS Benchmark v1.0.0, **sshd-…** dev-sec's ssh-baseline, **os-…**,
+**package-…** and **sysctl-…** dev-sec's linux-baseline, **GB10** what the machine needs, **sparkfleet** our own. A
+source says whose requirement it is, not that it is met to the letter: where a Spark needs something else ("deviates"),
+the reason stands in [decision 13]({DECISION}).
 
 Severity: *high* somebody gets in or nobody notices, *medium* a defence is missing, *low* tidiness. A check that cannot
 be judged is skipped and says why; a failure can be waived for a while (`waivers` in the description). `BASE-04` counts

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 MONITOR_PORTS = (9090, 9093, 9115)  # Prometheus, Alertmanager, the prober
 # What a check needs to see although no role names it.
-MORE_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer", "ssh.service", "ssh.socket")
+MORE_UNITS = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "auditd.service",
+    "ssh.service",
+    "ssh.socket",
+    "sparkfleet.slice",
+)
 
 
 def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, Any]:

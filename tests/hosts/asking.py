@@ -74,7 +74,7 @@ COMMANDS: dict[str, Any] = {}
 def answer(command: Any) -> Callable[[Callable[[Any, str], T]], cached_property[T]]:
     """A property that is what its function makes of what `command` prints: shell words, or a function of `wanted`.
 
-    {controller} in it is the controller's address as the host sees it.
+    Line breaks in it are blanks; {controller} in it is the controller's address as the host sees it.
     """
 
     def declare(read: Callable[[Any, str], T]) -> cached_property[T]:
@@ -92,7 +92,8 @@ def answer(command: Any) -> Callable[[Callable[[Any, str], T]], cached_property[
 
 def ask(ssh: list[str], wanted: dict[str, Any]) -> Answers:
     """Ask everything that was declared; raises LostError. `ssh`: the words that reach the host."""
-    commands = {name: command if isinstance(command, str) else command(wanted) for name, command in COMMANDS.items()}
+    asked = {name: command if isinstance(command, str) else command(wanted) for name, command in COMMANDS.items()}
+    commands = {name: " ".join(command.split()) for name, command in asked.items()}
     code, out, err = exchange([*ssh, REMOTE], f"COMMANDS = {commands!r}\n{SCRIPT}")
     if code:
         raise LostError(err.strip()[-300:] or f"ssh ended with code {code}")

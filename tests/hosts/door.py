@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reading import Offer, kexinit
@@ -27,7 +28,7 @@ class Door:
 
     def offers(self, users: Iterable[str]) -> dict[str, str]:
         """Which ways to log in each user is offered who shows nothing, in sshd's words."""
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(2) as pool:
             tries = {user: pool.submit(self._refusal, user, "PreferredAuthentications=none") for user in users}
             return {user: one.result() for user, one in tries.items()}
 
@@ -70,16 +71,20 @@ class Door:
             assert length <= MOST_PACKET, f"sshd's first packet claims {length} bytes"
             return kexinit(stream.read(length))
 
-    def knock(self, port: int, address: str = "") -> str:
-        """What this controller meets at a port of the host: "open", "refused" or "silent".
+    @cached_property
+    def patience_s(self) -> float:
+        """How long silence is awaited: five times as long as sshd needs to accept, so a slow line is no silence.
 
-        Silence is awaited for five times as long as sshd needs to accept, so a slow line is no false silence.
+        Asked once: sshd takes a connection without a login for the beginning of an attack, and counts them.
         """
         started = time.monotonic()
         socket.create_connection((self.address, self.port), CONNECT_S).close()
-        patience_s = max(0.5, 5 * (time.monotonic() - started))
+        return max(0.5, 5 * (time.monotonic() - started))
+
+    def knock(self, port: int, address: str = "") -> str:
+        """What this controller meets at a port of the host: "open", "refused" or "silent"."""
         try:
-            socket.create_connection((address or self.address, port), patience_s).close()
+            socket.create_connection((address or self.address, port), self.patience_s).close()
         except TimeoutError:
             return "silent"
         except OSError:
@@ -88,7 +93,7 @@ class Door:
 
     def knock_all(self, doors: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
         """The same for many at once, by address and port."""
-        doors = list(doors)
+        doors, _ = list(doors), self.patience_s
         with ThreadPoolExecutor(16) as pool:
             return dict(zip(doors, pool.map(lambda d: self.knock(d[1], d[0]), doors), strict=True))
 

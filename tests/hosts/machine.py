@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +47,26 @@ class Machine(Told):
         self._host, self._ssh = connection, ["ssh", "-F", ssh_config, name]
         self._lost = ""
         self.door = Door(wanted["address"], wanted["port"], self._ssh)
+        self._outside = ThreadPoolExecutor(2)
 
     @cached_property
     def answers(self) -> Answers:
-        """Everything that was declared with `answer`, from one round trip."""
+        """Everything that was declared with `answer`, from one round trip; the door is asked meanwhile."""
+        self._offers = self._outside.submit(self.door.offers, ["root", self.wanted["automation_user"]])
+        self._knock = self._outside.submit(self.door.knock, self.wanted["exporter_port"])
         return ask(self._ssh, self.wanted)
+
+    @property
+    def login_offers(self) -> dict[str, str]:
+        """Which ways to log in sshd offers to root and the automation user who show nothing."""
+        self.told("accounts")
+        return self._offers.result()
+
+    @property
+    def exporter_port_meets(self) -> str:
+        """What this controller meets at the exporter's port: "open", "refused" or "silent"."""
+        self.told("accounts")
+        return self._knock.result()
 
     def told(self, name: str) -> str:
         """What the command of a declared answer printed; its failure is the check's failure."""

@@ -118,6 +118,24 @@ def show_rows(text: str) -> list[dict[str, str]]:
     return [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n") if block]
 
 
+def due(text: str) -> dict[str, float]:
+    """Kind of key → when it is due, from the metrics that the host writes of its keys."""
+    found = re.findall(r'^sparkfleet_rotation_due_timestamp_seconds{kind="([a-z0-9-]+)"} (\S+)$', text, re.MULTILINE)
+    return {kind: float(date) for kind, date in found}
+
+
+def opened(openings: dict[str, list[str]], protocol: str) -> set[int]:
+    """The ports of "tcp" or "udp" that the description opens on some interface ("tcp/8000")."""
+    words = (word.partition("/") for listed in openings.values() for word in listed)
+    return {int(port) for kind, _, port in words if kind == protocol}
+
+
+def chains(table: list[dict[str, Any]]) -> dict[str, str]:
+    """Hook → policy of a table's chains that packets come to."""
+    found = (entry["chain"] for entry in table if "chain" in entry)
+    return {chain["hook"]: chain.get("policy", "accept") for chain in found if "hook" in chain}
+
+
 def published(ruleset: list[dict[str, Any]]) -> set[int]:
     """The TCP ports that some table translates to another destination: what containers publish."""
     tables = {(c["family"], c["table"]) for e in ruleset if (c := e.get("chain")) and c.get("type") == "nat"}
@@ -173,6 +191,15 @@ def without_password(policy: dict[str, Any]) -> Iterator[str]:
     for default in policy.get("Defaults", []):
         if {"authenticate": False} in default["Options"]:
             yield from names(default.get("Binding", [])) or ["everybody"]
+
+
+def defaults(policy: dict[str, Any]) -> dict[str, Any]:
+    """Sudo's defaults by name, the last of each counting; "%sudo:log_subcmds" is one for the group sudo."""
+    found: dict[str, Any] = {}
+    for default in policy.get("Defaults", []):
+        whose = [f"{who}:" for who in names(default.get("Binding", []))] or [""]
+        found.update({who + name: value for o in default["Options"] for name, value in o.items() for who in whose})
+    return found
 
 
 def names(people: list[dict[str, Any]]) -> list[str]:

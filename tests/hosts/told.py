@@ -1,69 +1,22 @@
-"""What a host says of itself → values: a property for each thing, with the command that asks for it."""
+"""What a host says of its system → values: a property for each thing, with the command that asks for it."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
 
 from asking import answer
-from reading import Journald, KeyFile, bare_key, in_tailnet, listeners, show_rows, stat_rows
+from reading import Journald, show_rows
+from told_access import ToldOfAccess
 
-if TYPE_CHECKING:
-    from reading import Listener, Stat
-
-KEYS_FOLDER = "/etc/ssh/authorized_keys"
 UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,Result,NeedDaemonReload,Before,ControlGroup,"
     "MemoryMin,OOMScoreAdjust,Restart,StateChangeTimestampMonotonic"
 )
-# What `files` looks at; patterns stand for all that match them.
-WATCHED = (
-    "/etc/ssh", "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/ssh/sshd_config.d/*", "/etc/ssh/ssh_host_*",
-    KEYS_FOLDER, "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-",
-    "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/sudoers.d/*", "/etc/sparkfleet",
-    "/etc/sparkfleet/*", "/var/lib/sparkfleet", "/var/lib/sparkfleet-guard", "/usr/local/lib/sparkfleet",
-    "/usr/local/lib/sparkfleet/*", "/var/lib/tailscale", "/var/lib/tailscale/*",
-)  # fmt: skip
 
 
-class Told:
+class Told(ToldOfAccess):
     """The answers of one host, asked together and read where a check wants one; see `asking`."""
-
-    wanted: dict[str, Any]
-
-    # The settings in force for each user (Match blocks included), for a connection from this controller.
-    @answer(
-        lambda wanted: (
-            f"""set -e; for user in root nobody {" ".join(wanted["users"])}; do echo "user $user";
-        sshd -T -C "user=$user,host=controller,addr={{controller}}"; done"""
-        )
-    )
-    def sshd(self, said: str) -> dict[str, dict[str, list[str]]]:
-        """The settings in force, by user and word."""
-        found: dict[str, dict[str, list[str]]] = {}
-        for line in said.splitlines():
-            word, _, value = line.partition(" ")
-            if word == "user":
-                words = found.setdefault(value, defaultdict(list))
-            else:
-                words[word].append(value)
-        return found
-
-    # A reload changes the unit's state, too. Sockets that start an sshd a connection have no ssh.service.
-    @answer(
-        """find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -newermt
-        "$(systemctl show ssh.service --timestamp=us --property=StateChangeTimestamp --value | cut -d" " -f2,3)"
-        -not -type d""".replace("\n", " ")
-    )
-    def newer_than_sshd(self, said: str) -> list[str]:
-        """The files of sshd's settings that were changed after the running sshd had read them."""
-        return said.split()
-
-    @answer("ss -lntupH")
-    def listeners(self, said: str) -> list[Listener]:
-        """Every TCP socket that accepts connections and every UDP socket that takes packets from anybody."""
-        return listeners(said)
 
     @answer(lambda wanted: f"systemctl show --property={UNIT_PROPERTIES} {' '.join(wanted['units'])}")
     def units(self, said: str) -> dict[str, dict[str, str]]:
@@ -82,8 +35,8 @@ class Told:
 
     @answer(
         """systemd-analyze cat-config systemd/journald.conf; echo; echo ----; journalctl --quiet --boot -o json -n 1
-        MESSAGE_ID=ec387f577b844b8fa948f33cad9a75e6 "JOURNAL_NAME=System Journal"; ls -d /var/log/journal/*/system.journal
-        """.replace("\n", " ")
+        MESSAGE_ID=ec387f577b844b8fa948f33cad9a75e6 "JOURNAL_NAME=System Journal";
+        ls -d /var/log/journal/*/system.journal"""
     )
     def journald(self, said: str) -> Journald:
         """Its settings; what it said of its size when it opened its files (SD_MESSAGE_JOURNAL_USAGE); those on disk."""
@@ -142,67 +95,3 @@ class Told:
     def _pairs(said: str) -> dict[str, str]:
         pairs = (line.split(" = ", 1) for line in said.splitlines() if " = " in line)
         return {key: " ".join(value.split()) for key, value in pairs}
-
-    @answer("nft -j list ruleset")
-    def ruleset(self, said: str) -> list[dict[str, Any]]:
-        """Every nftables rule that the kernel has, as nft's JSON objects."""
-        return list(json.loads(said)["nftables"])
-
-    @answer("cvtsudoers -f json /etc/sudoers")
-    def sudoers(self, said: str) -> dict[str, Any]:
-        """The whole sudo policy, included files and all, as JSON."""
-        return dict(json.loads(said))
-
-    @answer("getent passwd")
-    def accounts(self, said: str) -> dict[str, list[str]]:
-        """Account → the other fields of its line in passwd, the uid second of them."""
-        return {name: rest for name, *rest in (line.split(":") for line in said.splitlines())}
-
-    # Never the hashes themselves.
-    @answer("""awk -F: '{print $1, $2 == "" ? "empty" : $2 ~ /^[!*]/ ? "locked" : "set"}' /etc/shadow""")
-    def passwords(self, said: str) -> dict[str, str]:
-        """Account → whether its password is "empty", "locked" or "set"."""
-        return dict(line.split(" ", 1) for line in said.splitlines())
-
-    @answer("getent group sudo")
-    def sudo_group(self, said: str) -> set[str]:
-        """The members of the group sudo."""
-        return set(said.strip().split(":")[3].split(",")) - {""}
-
-    # Against a table made of its file where no packet passes: a network namespace that ends with the command.
-    @answer(
-        """nft -s list table inet sparkfleet; echo; echo ----; unshare --net sh -c
-        "nft -f /etc/sparkfleet/firewall.nft && nft -s list table inet sparkfleet" """.replace("\n", " ")
-    )
-    def firewall_and_its_file(self, said: str) -> tuple[list[str], list[str]]:
-        """Our table as it is in force, and as its file would make it, rule by rule."""
-        in_force, _, by_file = said.partition("\n----\n")
-        return [line for line in in_force.splitlines() if line], by_file.splitlines()
-
-    @answer("ip -j address")
-    def addresses(self, said: str) -> list[str]:
-        """The host's own addresses that others may route to, but for those of its tailnet."""
-        every = (one for link in json.loads(said) for one in link["addr_info"] if one["scope"] == "global")
-        return [one["local"] for one in every if not in_tailnet(one["local"])]
-
-    @answer(f"find {KEYS_FOLDER} -mindepth 1 -printf '%P\\t%u\\t%m\\n'; echo; grep -rH '' {KEYS_FOLDER} || true")
-    def key_files(self, said: str) -> dict[str, KeyFile]:
-        """What lies in the folder of authorized keys, by file name."""
-        rows, _, text = said.partition("\n\n")
-        lines: dict[str, set[str]] = defaultdict(set)
-        for row in text.splitlines():
-            file, _, line = row.removeprefix(f"{KEYS_FOLDER}/").partition(":")
-            if line.strip() and not line.startswith("#"):
-                lines[file].add(bare_key(line))
-        files = (row.split("\t") for row in rows.splitlines() if row)
-        return {name: KeyFile(owner, int(mode, 8), frozenset(lines[name])) for name, owner, mode in files}
-
-    @answer(
-        lambda wanted: (
-            f"""stat -c '%U %G %a %F	%n' -- {" ".join((*WATCHED, *wanted["secret_files"]))} 2>/dev/null
-        true"""
-        )
-    )
-    def files(self, said: str) -> dict[str, Stat]:
-        """Owner, group and mode of everything in WATCHED and of the described secrets, as far as it is there."""
-        return stat_rows(said)

@@ -17,8 +17,7 @@ def test_the_door_asks_for_a_key_alone(machine: Machine) -> None:
 
     The controller comes as root and as the automation user, shows nothing, and reads what it is offered.
     """
-    offers = machine.door.offers(["root", machine.wanted["automation_user"]])
-    other = [f"{user} gets {offer}" for user, offer in offers.items() if offer != "publickey"]
+    other = [f"{user} gets {offer}" for user, offer in machine.login_offers.items() if offer != "publickey"]
     assert not other, "; ".join(other)
 
 

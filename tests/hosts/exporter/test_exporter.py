@@ -25,7 +25,10 @@ PLAUSIBLE_CELSIUS = (5.0, 110.0)  # a GB10 powers itself off at 104.85
 
 @pytest.mark.control(id="EXPORTER-01", severity="high", source="sparkfleet")
 def test_exporter_runs(machine: Machine) -> None:
-    """The exporter runs, now and after every start."""
+    """The exporter runs, now and after every start.
+
+    systemd has its unit enabled and active.
+    """
     unit = machine.units[UNIT]
     state = f"{unit['UnitFileState']}, {unit['ActiveState']} ({unit['SubState']})"
     assert state == "enabled, active (running)", f"{UNIT} is {state}\n{machine.journal(UNIT)}"
@@ -33,7 +36,10 @@ def test_exporter_runs(machine: Machine) -> None:
 
 @pytest.mark.control(id="EXPORTER-02", severity="high", source="sparkfleet")
 def test_exporter_has_no_privileges(machine: Machine) -> None:
-    """The exporter is not root, has no capability and can gain none, filters its system calls, and writes nowhere."""
+    """The exporter is not root, has no capability and can gain none, filters its system calls, and writes nowhere.
+
+    What the kernel says of the running process, and its mounts.
+    """
     machine.need(UNIT, "EXPORTER-01")
     place = f"/proc/{machine.units[UNIT]['MainPID']}"
     status = dict(line.split(":\t", 1) for line in machine.says(f"cat {place}/status").splitlines() if ":\t" in line)
@@ -47,7 +53,10 @@ def test_exporter_has_no_privileges(machine: Machine) -> None:
 
 @pytest.mark.control(id="EXPORTER-03", severity="high", source="sparkfleet")
 def test_exporter_tells_plausible_values(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
-    """The exporter tells a plausible GPU temperature and the kernel's size of memory."""
+    """The exporter tells a plausible GPU temperature and the kernel's size of memory.
+
+    Its metrics, fetched on the host, against /proc/meminfo and what a GB10 can have.
+    """
     machine.need(UNIT, "EXPORTER-01")
     url = f"http://127.0.0.1:{machine.wanted['exporter_port']}/metrics"
     text = machine.fetch(url)[url]
@@ -66,7 +75,10 @@ def test_exporter_tells_plausible_values(machine: Machine, record_property: Call
 
 @pytest.mark.control(id="EXPORTER-04", severity="medium", source="sparkfleet")
 def test_what_only_root_may_read_is_handed_over(machine: Machine) -> None:
-    """The reader that must be root runs on its timer, and the exporter tells what it found a short while ago."""
+    """The reader that must be root runs on its timer, and the exporter tells what it found a short while ago.
+
+    The timer is active, and the exporter gives the age of what it handed over.
+    """
     machine.need(UNIT, "EXPORTER-01")
     assert machine.runs(TIMER), f"{TIMER} does not run\n{machine.journal(TIMER)}"
     url = f"http://127.0.0.1:{machine.wanted['exporter_port']}/metrics"

@@ -24,7 +24,10 @@ def status(machine: Machine, path: str, *options: str) -> str:
 
 @pytest.mark.control(id="GRAFANA-01", severity="medium", source="sparkfleet")
 def test_grafana_is_ready(machine: Machine) -> None:
-    """Grafana runs and says that it is well."""
+    """Grafana runs and says that it is well.
+
+    Its page of health, fetched on the host.
+    """
     patience_s = START_S if machine.runs(UNIT) else 0
     wrong = eventually(lambda: [s for s in [status(machine, "/api/health")] if s != "200"], patience_s)
     assert not wrong, f"/api/health answers {wrong[0]}\n{machine.journal(UNIT, 3)}"
@@ -32,7 +35,10 @@ def test_grafana_is_ready(machine: Machine) -> None:
 
 @pytest.mark.control(id="GRAFANA-02", severity="high", source="sparkfleet")
 def test_grafana_is_on_loopback(machine: Machine) -> None:
-    """Grafana listens on loopback."""
+    """Grafana listens on loopback.
+
+    The sockets that listen on its port.
+    """
     port = machine.wanted["grafana_port"]
     open_ports = [str(one) for one in machine.listeners if one.port == port and not one.on_loopback]
     assert not open_ports, f"open to others: {', '.join(open_ports)}"
@@ -40,7 +46,10 @@ def test_grafana_is_on_loopback(machine: Machine) -> None:
 
 @pytest.mark.control(id="GRAFANA-03", severity="high", source="sparkfleet")
 def test_grafana_asks_who_is_there(machine: Machine) -> None:
-    """Neither nobody nor admin with the password admin gets in."""
+    """Neither nobody nor admin with the password admin gets in.
+
+    Both try, on the host, and must get 401.
+    """
     machine.need(UNIT, "GRAFANA-01")
     met = {
         "without a login": status(machine, "/api/search"),

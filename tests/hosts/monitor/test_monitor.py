@@ -50,7 +50,10 @@ def ask(machine: Machine, path: str) -> Any:
 
 @pytest.mark.control(id="MONITOR-01", severity="high", source="sparkfleet")
 def test_prometheus_and_its_helpers_are_ready(machine: Machine) -> None:
-    """Prometheus, Alertmanager and the prober run and say that they are ready."""
+    """Prometheus, Alertmanager and the prober run and say that they are ready.
+
+    Their pages of readiness, fetched on the host.
+    """
 
     def complaints() -> list[str]:
         answers = machine.fetch(*(f"{url}{page}" for url, page in READY.items()))
@@ -64,7 +67,10 @@ def test_prometheus_and_its_helpers_are_ready(machine: Machine) -> None:
 
 @pytest.mark.control(id="MONITOR-02", severity="high", source="sparkfleet")
 def test_prometheus_and_its_helpers_are_on_loopback(machine: Machine) -> None:
-    """Prometheus, Alertmanager and the prober, which ask nobody who they are, listen on loopback."""
+    """Prometheus, Alertmanager and the prober, which ask nobody who they are, listen on loopback.
+
+    The sockets that listen on their ports.
+    """
     open_ports = [str(one) for one in machine.listeners if one.port in PORTS and not one.on_loopback]
     assert not open_ports, f"open to others: {', '.join(open_ports)}"
 
@@ -97,7 +103,10 @@ def test_every_exporter_is_scraped(machine: Machine, record_property: Callable[[
 
 @pytest.mark.control(id="MONITOR-04", severity="high", source="sparkfleet")
 def test_alert_rules_are_loaded(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
-    """Every shipped alert is loaded and evaluates without error."""
+    """Every shipped alert is loaded and evaluates without error.
+
+    The rules that the running Prometheus has.
+    """
     machine.need(UNITS[PROMETHEUS], "MONITOR-01")
     rules = [rule for group in ask(machine, "rules")["groups"] for rule in group["rules"]]
     broken = [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError")]
@@ -108,7 +117,10 @@ def test_alert_rules_are_loaded(machine: Machine, record_property: Callable[[str
 
 @pytest.mark.control(id="MONITOR-05", severity="high", source="sparkfleet")
 def test_prometheus_knows_alertmanager(machine: Machine) -> None:
-    """Prometheus sends its alerts to the Alertmanager beside it."""
+    """Prometheus sends its alerts to the Alertmanager beside it.
+
+    The Alertmanagers that the running Prometheus knows.
+    """
     machine.need(UNITS[PROMETHEUS], "MONITOR-01")
 
     def complaints() -> list[str]:
@@ -146,7 +158,10 @@ def test_the_dead_mans_alert_reaches_alertmanager(
 
 @pytest.mark.control(id="MONITOR-07", severity="medium", source="sparkfleet")
 def test_samples_cannot_fill_the_disk(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
-    """Prometheus keeps samples for the described time, and never more of them than a share of its disk."""
+    """Prometheus keeps samples for the described time, and never more of them than a share of its disk.
+
+    The flags of the running Prometheus, and the size of its file system.
+    """
     machine.need(UNITS[PROMETHEUS], "MONITOR-01")
     flags = ask(machine, "status/flags")
     kept, size = flags["storage.tsdb.retention.time"], size_bytes(flags["storage.tsdb.retention.size"])
@@ -161,7 +176,10 @@ def test_samples_cannot_fill_the_disk(machine: Machine, record_property: Callabl
 
 @pytest.mark.control(id="MONITOR-08", severity="medium", source="sparkfleet")
 def test_every_host_is_probed(machine: Machine) -> None:
-    """Every host of the fleet is asked from outside, by ping and on its SSH port: down is told from wedged."""
+    """Every host of the fleet is asked from outside, by ping and on its SSH port: down is told from wedged.
+
+    The targets of the running Prometheus, and whether they are answered.
+    """
     machine.need(UNITS[PROMETHEUS], "MONITOR-01")
 
     def complaints() -> list[str]:
