@@ -152,7 +152,8 @@ def tailnet_states(status: dict[str, Any]) -> dict[str, str]:
         "login_server": str(prefs.get("ControlURL", "")),
         "ssh": "yes" if prefs.get("RunSSH") else "no",
         "state": str(status.get("BackendState", "")),
-        "tags": " ".join(sorted(prefs.get("AdvertiseTags") or [])),
+        # As the control server gave them: what the node asks for is another list.
+        "tags": " ".join(sorted((status.get("Self") or {}).get("Tags") or [])),
     }
 
 

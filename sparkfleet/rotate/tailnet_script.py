@@ -61,9 +61,10 @@ def reauthenticated(before: dict[str, Any], auth_key: str, tags: "list[str]", wa
     Raises OSError, with the old node key back in use, when that fails.
     """
     shutil.copy2(STATE, SAVED)
+    prefs = asked("debug", "prefs")
     up = ["tailscale", "up", "--force-reauth", "--accept-risk=lose-ssh", "--auth-key=file:/dev/stdin"]
     done = subprocess.run(
-        [*up, f"--timeout={wait_s}s", *flags({**asked("debug", "prefs"), "AdvertiseTags": tags})],
+        [*up, f"--timeout={wait_s}s", *flags({**prefs, "AdvertiseTags": tags})],
         input=auth_key, capture_output=True, text=True, timeout=wait_s + 10, check=False,
     )  # fmt: skip
     end = time.monotonic() + wait_s
@@ -75,7 +76,8 @@ def reauthenticated(before: dict[str, Any], auth_key: str, tags: "list[str]", wa
         if time.monotonic() > end:
             break
         time.sleep(0.2)
-    if node() != before:
+    # A refused login leaves the node's key as it was, and its settings as they were asked for.
+    if node() != before or flags(asked("debug", "prefs")) != flags(prefs):
         subprocess.run(["systemctl", "stop", "tailscaled.service"], check=True)
         SAVED.replace(STATE)
         subprocess.run(["systemctl", "start", "tailscaled.service"], check=True)

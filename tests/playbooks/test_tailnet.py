@@ -25,8 +25,8 @@ JOINED = {
     "Hostname": "spark-01",
     "ControlURL": "https://control.example",
     "RunSSH": False,
-    "AdvertiseTags": ["tag:spark", "tag:gpu"],
 }
+TAGS = ["tag:spark", "tag:gpu"]  # as the control server gave them
 # `up` brings the described node about, and keeps what it read on standard input; `set` changes a name.
 FAKE = """\
 import json, sys
@@ -34,7 +34,7 @@ from pathlib import Path
 place, words = Path({place!r}), sys.argv[1:]
 node = json.loads(place.read_text())
 if words[0] == "status":
-    print(json.dumps({{"BackendState": node["states"][0]}}))
+    print(json.dumps({{"BackendState": node["states"][0], "Self": {{"Tags": node["tags"]}}}}))
     node["states"] = node["states"][1:] or node["states"]
 elif words[:2] == ["debug", "prefs"]:
     print(json.dumps(node["prefs"]))
@@ -54,7 +54,15 @@ class Node:
 
     def __init__(self, machine: Machine, *states: str, **more: Any) -> None:
         self.machine, self.place = machine, machine.varlib.parent / "node"
-        node = {"states": states, "prefs": JOINED, "described": JOINED, "refuses": "", "then": "Running", **more}
+        node = {
+            "states": states,
+            "prefs": JOINED,
+            "described": JOINED,
+            "tags": TAGS,
+            "refuses": "",
+            "then": "Running",
+            **more,
+        }
         self.place.write_text(json.dumps(node))
         script = self.place.with_name("tailscale.py")
         script.write_text(FAKE.format(place=str(self.place)))
@@ -134,21 +142,24 @@ def test_changed_settings_are_set_one_by_one(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefs", "words"),
+    ("node", "words"),
     [
-        ({"AdvertiseTags": None}, "with tags '', described is 'tag:gpu tag:spark': only a login changes"),
-        ({"ControlURL": "https://other.example"}, "with login_server 'https://other.example', described is"),
+        ({"tags": None}, "with tags '', described is 'tag:gpu tag:spark': only a login changes"),
+        (
+            {"prefs": {**JOINED, "ControlURL": "https://other.example"}},
+            "with login_server 'https://other.example', described is",
+        ),
     ],
     ids=["tags", "control server"],
 )
-def test_what_only_a_new_join_changes_is_an_error(prefs: dict[str, Any], words: str, machine: Machine) -> None:
+def test_what_only_a_new_join_changes_is_an_error(node: dict[str, Any], words: str, machine: Machine) -> None:
     """It says what differs and what to do; the node is not touched."""
-    node = Node(machine, "Running", prefs={**JOINED, **prefs})
+    found = Node(machine, "Running", **node)
 
-    answer = node.run(KEY)
+    answer = found.run(KEY)
 
     assert words in answer["msg"]
-    assert node.changes() == ["systemctl start tailscaled.service"]
+    assert found.changes() == ["systemctl start tailscaled.service"]
 
 
 def test_a_node_that_was_taken_down_comes_up_without_a_key(machine: Machine) -> None:

@@ -12,11 +12,15 @@ from tests.sparkfleet.host.probed import Probed
 if TYPE_CHECKING:
     from pathlib import Path
 
-STATUS = {"BackendState": "Running", "TailscaleIPs": ["100.64.0.1", "fd7a:115c:a1e0::1"]}
+STATUS = {
+    "BackendState": "Running",
+    "TailscaleIPs": ["100.64.0.1", "fd7a:115c:a1e0::1"],
+    "Self": {"Tags": ["tag:spark", "tag:gpu"]},
+}
 PREFS = {
     "ControlURL": "https://control.example",
     "Hostname": "spark-01",
-    "AdvertiseTags": ["tag:spark", "tag:gpu"],
+    "AdvertiseTags": ["tag:asked-for"],
     "CorpDNS": False,
     "RunSSH": True,
     "Config": {"PrivateNodeKey": "privkey:do-not-show"},
@@ -77,7 +81,7 @@ def test_a_tailscale_that_does_not_answer_is_no_node(said: str, host: Probed) ->
 
 def test_a_node_that_is_logged_out_says_so(host: Probed) -> None:
     """Without addresses, with the state that a join ends."""
-    tailscale(host, {"BackendState": "NeedsLogin", "TailscaleIPs": None}, {**PREFS, "AdvertiseTags": None})
+    tailscale(host, {"BackendState": "NeedsLogin", "TailscaleIPs": None, "Self": {"Tags": None}}, PREFS)
 
     said = host.answer(*WANTED)
 

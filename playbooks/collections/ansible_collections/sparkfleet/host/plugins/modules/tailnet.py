@@ -90,12 +90,13 @@ class Node:
     def settings(self):
         """Its settings, under the names of `wanted`."""
         prefs = self.ask("debug", "prefs")
+        node = self.ask("status", "--json", "--peers=false").get("Self") or {}
         return {
             "accept_dns": "yes" if prefs.get("CorpDNS") else "no",
             "hostname": prefs.get("Hostname", ""),
             "login_server": prefs.get("ControlURL", ""),
             "ssh": "yes" if prefs.get("RunSSH") else "no",
-            "tags": " ".join(sorted(prefs.get("AdvertiseTags") or [])),
+            "tags": " ".join(sorted(node.get("Tags") or [])),  # as the control server gave them
         }
 
 
