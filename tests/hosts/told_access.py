@@ -94,8 +94,8 @@ class ToldOfAccess:
     )
     def firewall_and_its_file(self, said: str) -> tuple[list[str], list[str]]:
         """Our table as it is in force, and as its file would make it, rule by rule."""
-        in_force, _, by_file = said.partition("\n----\n")
-        return [line for line in in_force.splitlines() if line], by_file.splitlines()
+        in_force, _, by_file = said.replace("\n\n", "\n").partition("\n----\n")  # a line between two chains is none
+        return in_force.splitlines(), by_file.splitlines()
 
     @answer("ip -j address")
     def addresses(self, said: str) -> list[str]:
