@@ -199,8 +199,9 @@ class Guard:
         serve(saved.get("active", []), tailscaled=any(path.startswith(TAILSCALED) for path in changed))
         last = {key: word.get(key, "") for key in ("id", "by", "since")}
         last |= {"why": why, "when": utc(), "changed": changed, "failed": failed}
-        with contextlib.suppress(OSError):
-            replace(self.last, json.dumps(last).encode(), 0o600)
+        if self.armed.exists() or changed or failed:  # else the timer did it all, and its own word stays
+            with contextlib.suppress(OSError):
+                replace(self.last, json.dumps(last).encode(), 0o600)
         note(f"restored {changed or 'nothing'}" + (f"; not yet: {failed}" if failed else ""))
         if not failed and self.armed.exists():
             self.armed.rename(self.restored)

@@ -30,7 +30,9 @@ def serve(were_active: list[str], *, tailscaled: bool) -> None:
     """Let the services take up what was put back. Nothing is waited for: at boot they have yet to start."""
     run("systemctl", "daemon-reload")
     if run("sshd", "-t")[0] == 0:
-        run("systemctl", "--no-block", "try-reload-or-restart", "ssh.service")
+        # After a reload a sshd that ssh.socket has started fails to bind the socket's port; a restart keeps sessions.
+        verb = "try-restart" if active("ssh.socket") else "try-reload-or-restart"
+        run("systemctl", "--no-block", verb, "ssh.service")
     if tailscaled:
         run("systemctl", "--no-block", "try-restart", "tailscaled.service")
     for unit in were_active:

@@ -8,16 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import down, env, provision, record, spark, stack
+from lab import down, env, provision, record, shell, spark, stack
 from lab import up as raising
 from lab.instance import Instance, host_names
 from lab.progress import Progress
-from tests.e2e.under_test import FleetUnderTest, Run
+from tests.e2e.under_test import FleetUnderTest, Run, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +35,20 @@ class InTailnet(FleetUnderTest):
 
     def console(self, host: str, command: str) -> str:
         """What a command says that somebody types at the host's own console; it needs no network."""
-        nspawn = record.alive(self.instance, host)
-        first = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()[0]
+        first = self.first_process(host)
         done = subprocess.run(
-            ["nsenter", "-t", first, "-a", "sh", "-c", command], capture_output=True, text=True, check=True, timeout=60
+            ["nsenter", "-t", str(first), "-a", "sh", "-c", command],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         return done.stdout
+
+    def first_process(self, host: str) -> int:
+        """The stand-in's process 1, as this machine counts."""
+        nspawn = record.alive(self.instance, host)
+        return int(Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()[0])
 
     def enter(self, host: str, address: str, command: str = "true", *, within_s: int = 2) -> Run:
         """A new login as the automation user, at exactly that address."""
@@ -66,12 +73,13 @@ class InTailnet(FleetUnderTest):
         )
 
     def power_cut(self, host: str) -> None:
-        """End the stand-in at once and boot it again; returns when sshd answers somewhere."""
-        process = record.alive(self.instance, host)
-        assert process
-        os.kill(process, signal.SIGKILL)
-        while record.alive(self.instance, host):
-            time.sleep(0.02)
+        """End the stand-in at once and boot it again; returns when sshd answers somewhere.
+
+        What it had not yet written to the disk is there all the same: that loss is not simulated.
+        """
+        os.kill(self.first_process(host), signal.SIGKILL)  # with it the kernel ends them all
+        link = f"vb-sf-{self.instance.name}-{host}"
+        until(lambda: link not in shell.run("ip", "link", "show"), f"the end of {host}'s network", within_s=20)
         spark.halt(self.instance, host)  # what is left of it: mounts
         spark.boot(self.instance, [host])
 

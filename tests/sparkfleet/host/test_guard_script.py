@@ -95,6 +95,16 @@ def test_a_change_that_went_on_after_the_timer_is_undone_again(host: FakeHost) -
     assert host.versions == {"0"}
 
 
+def test_who_restored_first_is_remembered(host: FakeHost) -> None:
+    """A controller that asks for what the timer has done already changes nothing, not even the record of it."""
+    host.do("arm", "a")
+    host.change(1)
+    host.do("restore", "a")
+    first = host.do("state")["last"]
+    assert host.do("restore", "a")["changed"] == []
+    assert host.do("state")["last"] == first
+
+
 def test_without_a_timer_nothing_is_armed(host: FakeHost) -> None:
     """A host that cannot start the dead-man timer refuses, and nothing waits to be undone."""
     (host.root / "no-timers").touch()
