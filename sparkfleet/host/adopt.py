@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkfleet import audit
 from sparkfleet.errors import AdoptError
-from sparkfleet.host import authorized_keys, keyring
+from sparkfleet.host import authorized_keys, keyring, lock
 from sparkfleet.host.adopt_door import Door, automation_door, prove, setup_door
 from sparkfleet.host.authorized_keys import ExistingKey, KeyPlan, KeyWords, Person
 from sparkfleet.host.connection import Target, offered_key
@@ -68,7 +68,7 @@ class Adoption:
 def adopt(fleet: Fleet, name: str, options: AdoptOptions, *, ask: Ask, say: Say) -> Adoption:
     """Adopt one host of the fleet; returns what is true afterwards.
 
-    Raises AdoptError when the owner's words and the machine do not fit together, and UnreachableError.
+    Raises AdoptError when the owner's words and the machine do not fit together, LockedError and UnreachableError.
     """
     if name not in fleet.hosts:
         raise AdoptError(
@@ -82,12 +82,31 @@ def adopt(fleet: Fleet, name: str, options: AdoptOptions, *, ask: Ask, say: Say)
     changed = [f"host key {host_key.fingerprint} pinned"] if pinned_now else []
 
     door = automation_door(target) if ours else None
-    door = door or setup_door(replace(target, user=options.setup_user), options.password, say)
-    with door:
+    if door is None:
+        door = setup_door(replace(target, user=options.setup_user), options.password, say)
+        return _take_in(fleet, target, host_key, door, options, changed=changed, ask=ask, say=say)
+    with door, lock.held(target, "spark adopt", say=say):  # it was adopted before: others may be at work on it
+        return _take_in(fleet, target, host_key, door, options, changed=changed, ask=ask, say=say)
+
+
+def _take_in(  # noqa: PLR0913  (what `adopt` has found out)
+    fleet: Fleet,
+    target: Target,
+    host_key: PublicKey,
+    way_in: Door,
+    options: AdoptOptions,
+    *,
+    changed: list[str],
+    ask: Ask,
+    say: Say,
+) -> Adoption:
+    """The machine's own part of `adopt`, through the door that opened."""
+    name = target.name
+    with way_in:
         key, made = keyring.ensure_key_pair(fleet.controller, fleet.fleet)
         changed += [f"key pair {fleet.controller.private_key}"] if made else []
         line = f"{key} sparkfleet@{fleet.fleet}"
-        installed = door.call({"do": "install", "user": fleet.controller.user, "key": line})
+        installed = way_in.call({"do": "install", "user": fleet.controller.user, "key": line})
     changed += installed["changed"]
     if changed:
         audit.record(fleet, name, "adopt", "added", new=f"{host_key.fingerprint} {key.fingerprint}")
