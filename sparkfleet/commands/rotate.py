@@ -58,6 +58,7 @@ def rotate(project: Project, kind: str, hosts: tuple[str, ...], skip: tuple[str,
         if kind == "ssh":
             raise click.UsageError("the controller has one key for all hosts: leave HOSTS out, and --skip who is away")
         kinds = tuple(k for k in kinds if k != "ssh")
+        people.print("ssh: left out: the controller has one key for all hosts", style="dim", markup=False)
     told: list[dict[str, str]] = []
     for one in kinds:
         reason = nothing(fleet, one)

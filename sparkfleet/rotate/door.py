@@ -61,11 +61,21 @@ class Door:
             )
         return dict(answer)
 
+    def login_files(self) -> dict[str, list[str]]:
+        """The authorized_keys files that let the automation user in, with their lines; what is none is left out."""
+        found = self.call("login-files").get("files")
+        return {path: strings(lines) for path, lines in found.items()} if isinstance(found, dict) else {}
+
     @contextlib.contextmanager
     def guarded(self, by: str, *also: str) -> Iterator[guard.Armed]:
         """The host undoes what the body does to its way in, unless the body confirms."""
         with guard.armed(self.session, by=by, window_s=self.fleet.access.proof_window_s, also=also) as armed:
             yield armed
+
+
+def strings(told: object) -> list[str]:
+    """The texts in a list that a host told; a host can tell anything."""
+    return [one for one in told if isinstance(one, str)] if isinstance(told, list) else []
 
 
 @contextlib.contextmanager

@@ -203,7 +203,7 @@ class _Run:
     def _remove(self, name: str) -> None:
         """Take the old key away while the host stands by to bring it back, until the new one is proven once more."""
         opened, files = self.doors[name], self.state.files
-        with opened.guarded(BY, *opened.call("login-files")["files"]) as armed:
+        with opened.guarded(BY, *opened.login_files()) as armed:
             opened.call("login-drop", key=str(files.leaving))
             door.prove(self._target(name, files.wanted))
             armed.confirm()
@@ -244,7 +244,7 @@ def _files(fleet: Fleet) -> Files:
 
 
 def _on_host(opened: door.Door) -> OnHost:
-    lines = [line for lines in opened.call("login-files")["files"].values() for line in lines]
+    lines = [line for lines in opened.login_files().values() for line in lines]
     keys = (public_key(*line.split()[:2]) for line in lines if len(line.split()) > 1)
     return OnHost(frozenset(key for key in keys if key))
 

@@ -167,9 +167,12 @@ class _Run:
             listed = access_keys.listed(self.iam, self.user)
         held = (access_keys.read_held(path, self.user) for path in access_keys.files(self.file))
         ids = (one.key.access_key_id if one else "" for one in held)
-        on_host = str(self.opened.call("store-key").get("id", ""))
+        told = self.opened.call("store-key").get("id")
         active, dead = (tuple(k.access_key_id for k in listed if k.active is alive) for alive in (True, False))
         kept, pending, leaving = ids
+        # A host can tell anything: an id that neither we nor the store know is as good as none.
+        known = isinstance(told, str) and told in {kept, pending, leaving, *active, *dead}
+        on_host = str(told) if known else ""
         return State(active, kept, pending, leaving, on_host, dead)
 
     def _make(self) -> str:

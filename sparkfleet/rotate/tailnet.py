@@ -106,4 +106,4 @@ def _node(opened: door.Door) -> dict[str, Any]:
             usually="it was logged out, or tailscaled is stopped.",
             next_step="run `pulumi up`; then the same command again.",
         )
-    return {"node_key": str(found["node_key"]), "addresses": [str(a) for a in found.get("addresses", [])]}
+    return {"node_key": str(found["node_key"]), "addresses": door.strings(found.get("addresses"))}
