@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 def sudo(channel: paramiko.Channel, _command: str) -> None:
     """Every command succeeds."""
+    channel.makefile("rb").read()
     channel.send_exit_status(0)
     channel.close()
 
 
 def no_sudo(channel: paramiko.Channel, _command: str) -> None:
     """Every command fails, as `sudo -n` does without a rule."""
+    channel.makefile("rb").read()
     channel.send_exit_status(1)
     channel.close()
 
