@@ -86,8 +86,9 @@ class Armed:
         if self._confirmed:
             return
         try:
-            ask(self.session, {"do": "restore", "id": self.id, "why": printable(why)})
-            self.undone = "The old state is back."
+            answer = ask(self.session, {"do": "restore", "id": self.id, "why": printable(why)})
+            # A confirmation may have arrived although its answer was lost.
+            self.undone = "The old state is back." if answer.get("restored") else "The host has kept the change."
         except SparkfleetError:
             self.undone = f"The host puts its old state back by itself, at the latest {self.window_s} s from now."
 

@@ -5,6 +5,7 @@ The proof starts from nothing: no open session, no multiplexing, the pinned host
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # A tailnet that was just restarted needs a moment to find its peers again.
 WITHIN_S = 20.0
-EVERY_S = 0.5
+EVERY_S, ANSWER_S = 0.5, 10.0
 ASK = 'echo "$SSH_CONNECTION"; tailscale ip'
 
 
@@ -45,7 +46,7 @@ def over_tailnet(fleet: Fleet, name: str) -> Target:
 
 def addresses_of(session: Session) -> list[str]:
     """The addresses that the host's own node has; none when it has not joined."""
-    return [word for word in session.run("tailscale ip").stdout.split() if in_tailnet(word)]
+    return [word for word in session.run("tailscale ip", timeout_s=ANSWER_S).stdout.split() if in_tailnet(word)]
 
 
 def check_address(fleet: Fleet, name: str, session: Session) -> None:
@@ -80,8 +81,9 @@ def prove(fleet: Fleet, name: str, armed: Armed, lan: Lan | None = None) -> Proo
             if only:
                 _check_path(session)
     except UnreachableError as error:
-        if only and armed.session.alive:
-            check_address(fleet, name, armed.session)
+        if only:
+            with contextlib.suppress(UnreachableError):  # that session may have gone with the tailnet
+                check_address(fleet, name, armed.session)
         raise LockdownError(
             f"{name} could not be entered anew{' over the tailnet' if only else ''}: {error.what}",
             usually=error.usually,

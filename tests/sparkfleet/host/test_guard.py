@@ -165,3 +165,17 @@ def test_what_a_host_says_is_shown_without_its_escapes() -> None:
             guard.state(hostile)
         assert "\x1b" not in str(raised.value)
         assert "\nspark" not in str(raised.value)
+
+
+def test_a_confirmation_whose_answer_was_lost_is_told_as_kept(host: FakeHost, session: Any) -> None:
+    """The host has confirmed, the controller does not know: it asks for the old state and hears that there is none."""
+
+    def change() -> None:
+        with guard.armed(session, by="spark lockdown", window_s=60) as armed:
+            host.change(1)
+            host.do("confirm", armed.id)
+            raise UnreachableError("The answer was lost.")
+
+    with pytest.raises(UnreachableError, match="The host has kept the change"):
+        change()
+    assert host.versions == {"1"}

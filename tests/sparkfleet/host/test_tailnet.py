@@ -36,7 +36,7 @@ class Host:
         self.target, self.address = target, target.addresses[0]
         return self
 
-    def run(self, command: str) -> Result:
+    def run(self, command: str, *, timeout_s: float = 60.0) -> Result:  # noqa: ARG002
         """Answer `tailscale ip`, with where sshd was reached before it when that is asked too."""
         first = f"192.0.2.9 40000 {self.entered} 22\n" if "SSH_CONNECTION" in command else ""
         return Result(0, first + "\n".join(self.own), "")
