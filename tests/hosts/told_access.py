@@ -170,10 +170,12 @@ class ToldOfAccess:
         """Files by which old programs trust other machines, or keep passwords for them."""
         return said.splitlines()
 
-    # The asking itself runs by sudo: sudo says so before it starts anything, the journal a moment later.
+    # The asking itself runs by sudo, which says so before it starts anything; the journal has it a moment later.
     @answer(
-        """for try in 1 2 3 4 5 6 7 8; do journalctl --quiet --identifier=sudo --since=-60s -o cat |
-        grep -F 'COMMAND=/usr/bin/python3 -IS -' && break; sleep 0.2; done || true"""
+        """p=$PPID; while [ "$p" -gt 1 ]; do [ "$(cat /proc/$p/comm)" != sudo ] || ours=$p;
+        p=$(awk '/^PPid:/ {print $2}' /proc/$p/status); done; for try in 1 2 3 4 5 6 7 8; do
+        journalctl --quiet --identifier=sudo --since=-60s -o cat "_PID=$ours" | grep -F 'COMMAND=' && break; sleep 0.2;
+        done || true"""
     )
     def sudo_told(self, said: str) -> list[str]:
         """What sudo told the journal of the very question that this is an answer to."""
