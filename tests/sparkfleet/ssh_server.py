@@ -89,7 +89,8 @@ class Server:
                 transport.add_server_key(self.key)
                 self.transports.append(transport)
                 with contextlib.suppress(paramiko.SSHException, EOFError):
-                    transport.start_server(server=Rules(self, transport))
+                    # With an event nobody waits here: who hangs up in the middle must not keep the next one out.
+                    transport.start_server(event=threading.Event(), server=Rules(self, transport))
 
     def close(self) -> None:
         """Go away."""
