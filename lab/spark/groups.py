@@ -8,14 +8,22 @@ for the processes of the others, and a reload fails now and then with 219/CGROUP
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.errors import LabError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.instance import Instance
 
 SYSTEMD_RUNS = Path("/run/systemd/system")
 ROOT = Path("/sys/fs/cgroup")
+DIES_WITHIN_S = 10.0
 ENTER = 'for group in $0; do mkdir -p "$group" && echo $$ > "$group/cgroup.procs" || exit 1; done; exec "$@"'
 
 
@@ -31,8 +39,33 @@ def hierarchies() -> list[Path]:
     return [folder for folder in (ROOT / "systemd", ROOT / "unified") if folder.is_dir()] or [ROOT]
 
 
+def clear(instance: Instance, host: str = "*") -> None:
+    """End what is left in the groups of a stand-in, or of all of the lab's.
+
+    A systemd-nspawn that was killed while it started leaves the stand-in's first process to itself: it would go on
+    serving beside its successor, unseen. Raises LabError when a process does not die.
+    """
+    until = time.monotonic() + DIES_WITHIN_S
+    while left := sorted(set(_processes(instance, host))):
+        if time.monotonic() > until:
+            raise LabError(f"processes of {instance.name} do not die: {', '.join(map(str, left))}")
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _processes(instance: Instance, host: str) -> Iterator[int]:
+    for hierarchy in hierarchies():
+        for group in hierarchy.glob(_name(instance, host)):
+            for file in group.rglob("cgroup.procs"):
+                with contextlib.suppress(OSError):  # the group went away meanwhile
+                    yield from (int(pid) for pid in file.read_text().split() if pid != "0")  # 0: not ours to see
+
+
 def remove(instance: Instance) -> None:
-    """Remove the groups of the lab's stand-ins; those that still hold a process stay."""
+    """End what is left in the groups of the lab's stand-ins, and remove them."""
+    clear(instance)
     for hierarchy in hierarchies():
         for group in hierarchy.glob(_name(instance, "*")):
             for folder in sorted((f for f in group.rglob("*") if f.is_dir()), reverse=True):

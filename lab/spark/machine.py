@@ -36,6 +36,7 @@ def boot(instance: Instance, names: Iterable[str], variant: factory.Variant = "c
     waited_for = list(names)
     for host in waited_for:
         if not running(instance, host):
+            groups.clear(instance, host)
             mount(instance, host, variant)
             argv = [*groups.entering(instance, host), *command(instance, host)]
             record.start(instance, host, argv, instance.host(host) / "console.log", environment())
@@ -46,6 +47,7 @@ def boot(instance: Instance, names: Iterable[str], variant: factory.Variant = "c
 def halt(instance: Instance, host: str) -> None:
     """Power off in order, as by the button; files stay."""
     record.stop(instance, host)
+    groups.clear(instance, host)
     mounts.unmount(instance.host(host) / "root")
 
 
