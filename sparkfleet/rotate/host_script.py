@@ -113,8 +113,9 @@ def host_key_serve(_: dict[str, Any]) -> dict[str, Any]:
         replace(Path(f"{HOST_KEY}.pub"), f"{live} root@{os.uname().nodename}\n", 0o644)
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     run("sshd", "-t")
-    if subprocess.run(["systemctl", "is-active", "--quiet", "ssh.service"], check=False).returncode == 0:
-        run("systemctl", "reload", "ssh.service")
+    # After a reload a sshd that ssh.socket has started fails to bind the socket's port; a restart keeps sessions.
+    by_socket = subprocess.run(["systemctl", "is-active", "--quiet", "ssh.socket"], check=False).returncode == 0
+    run("systemctl", "try-restart" if by_socket else "try-reload-or-restart", "ssh.service")
     return host_keys({})
 
 
