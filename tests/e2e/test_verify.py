@@ -1,179 +1,112 @@
-"""The compliance pack on a converged host: all of it passes; break one thing, and the one check about it fails."""
+"""The compliance pack on stand-ins: a factory machine fails it, a converged one passes, one fault fails one check.
+
+Every control's mutation is in tests/e2e/mutations.py; all of them run in tests/e2e/test_drill_mutations.py.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from lab import spark
+from tests.e2e.mutation import broken
+from tests.e2e.mutations import MUTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.e2e.mutation import Mutation
     from tests.e2e.under_test import FleetUnderTest
 
 pytestmark = pytest.mark.lab
 
-HOST = "spark-01"  # it has every role
-SSHD = "/etc/ssh/sshd_config.d/00-sparkfleet.conf"
-KEYS = "/etc/ssh/authorized_keys"
-STRAY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE stray"
+HOST, FRESH = "spark-01", "spark-05"  # the first has every role
+SAMPLE = ("ACCESS-01", "ACCESS-12", "ACCESS-24", "ACCESS-34", "BASE-12", "MONITOR-02")
+UNTOUCHED_FAIL = 30  # checks at least: about half of what such a host is asked
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What somebody does to a host, how it is undone, and the check that notices; commands hold no single quotes."""
-
-    name: str
-    done: str
-    undone: str
-    noticed: str
-    evidence: str
+def found(fleet: FleetUnderTest, *words: str) -> tuple[int, dict[str, Any]]:
+    """The exit code and the document of `spark verify`."""
+    done = fleet.spark("verify", *words, "--json", "-")
+    return done.code, json.loads(done.text.partition("\nspark: ")[0])
 
 
-FAULTS = [
-    Fault(
-        "passwords are let in",
-        f'cp -p {SSHD} /root/kept; sed -i "s/^PasswordAuthentication.*/PasswordAuthentication yes/" {SSHD}',
-        f"mv /root/kept {SSHD}",
-        "ACCESS-01",
-        "passwordauthentication is yes",
-    ),
-    Fault(
-        "a Match block reads one user's own keys",
-        f'cp -p {SSHD} /root/kept; printf "Match User alice\\nAuthorizedKeysFile .ssh/authorized_keys\\n" >> {SSHD}',
-        f"mv /root/kept {SSHD}",
-        "ACCESS-04",
-        "for alice",
-    ),
-    Fault(
-        "another drop-in",
-        "echo UseDNS no > /etc/ssh/sshd_config.d/99-stray.conf",
-        "rm /etc/ssh/sshd_config.d/99-stray.conf",
-        "ACCESS-10",
-        "99-stray.conf",
-    ),
-    Fault(
-        "a stray key",
-        f"cp -p {KEYS}/alice /root/kept; echo {STRAY} >> {KEYS}/alice",
-        f"mv /root/kept {KEYS}/alice",
-        "ACCESS-12",
-        "EEEEEEEEEEEE is not described",
-    ),
-    Fault(
-        "sudo without a password",
-        'echo "%sudo ALL=(ALL) NOPASSWD: ALL" > /etc/sudoers.d/99-stray',
-        "rm /etc/sudoers.d/99-stray",
-        "ACCESS-14",
-        "%sudo",
-    ),
-    Fault(
-        "somebody else in group sudo",
-        "useradd --groups sudo mallory",
-        "userdel mallory",
-        "ACCESS-15",
-        "mallory is not described",
-    ),
-    Fault(
-        "a service on every address",
-        "systemd-run --quiet --unit=stray python3 -m http.server 8000; "
-        "until ss -lntH | grep -q :8000; do sleep 0.1; done",
-        "systemctl stop stray",
-        "ACCESS-18",
-        "0.0.0.0:8000 (python3)",
-    ),
-    Fault(
-        "the firewall is gone",
-        "nft delete table inet sparkfleet",
-        "systemctl reload sparkfleet-firewall",
-        "ACCESS-20",
-        "no table inet sparkfleet",
-    ),
-    Fault(
-        "a kernel setting",
-        "sysctl -qw net.ipv4.conf.all.accept_redirects=1",
-        "sysctl -qw net.ipv4.conf.all.accept_redirects=0",
-        "BASE-04/net.ipv4.conf.all.accept_redirects",
-        "is 1, described is 0",
-    ),
-    Fault(
-        "updates may touch the driver",
-        'echo "#clear Unattended-Upgrade::Package-Blacklist;" > /etc/apt/apt.conf.d/99stray',
-        "rm /etc/apt/apt.conf.d/99stray",
-        "BASE-05",
-        "nvidia-driver-580-open",
-    ),
-    Fault(
-        "the exporter is stopped",
-        "systemctl stop sparkfleet-gb10-exporter",
-        "systemctl start sparkfleet-gb10-exporter",
-        "EXPORTER-01",
-        "inactive",
-    ),
-    Fault(
-        "nobody reads what only root may",
-        "systemctl stop sparkfleet-gb10-privileged.timer",
-        "systemctl start sparkfleet-gb10-privileged.timer",
-        "EXPORTER-04",
-        "does not run",
-    ),
-    Fault(
-        "Prometheus is open to everybody",
-        "cp -p /etc/default/prometheus /root/kept; sed -i s/127.0.0.1:9090/:9090/ /etc/default/prometheus; "
-        "systemctl restart prometheus; until ss -lntH | grep -q :9090; do sleep 0.1; done",
-        "mv /root/kept /etc/default/prometheus; systemctl restart prometheus",
-        "MONITOR-02",
-        ":9090 (prometheus)",
-    ),
-    Fault(
-        "samples are thrown away early",
-        "cp -p /etc/default/prometheus /root/kept; "
-        'sed -i "s/retention.time=[0-9a-z]*/retention.time=1d/" /etc/default/prometheus; systemctl restart prometheus',
-        "mv /root/kept /etc/default/prometheus; systemctl restart prometheus",
-        "MONITOR-07",
-        "are kept for 1d",
-    ),
-]
-
-
-def test_a_converged_host_passes(converged: FleetUnderTest, tmp_path: Path) -> None:
-    """Nothing fails on a host as described; JUnit and JSON name the host, and every role was asked."""
-    done = converged.spark("verify", HOST, "--junit", str(tmp_path / "j.xml"), "--json", str(tmp_path / "j.json"))
-    assert done.code == 0, done.text
-    assert f"{HOST}  " in done.text
-    found = json.loads((tmp_path / "j.json").read_text())
-    assert found["unreachable"] is None
-    assert "failed" not in found["summary"]
-    passed = {v["id"].partition("-")[0] for v in found["verdicts"] if v["host"] == HOST and v["outcome"] == "passed"}
+def test_a_converged_fleet_passes(converged: FleetUnderTest, tmp_path: Path) -> None:
+    """Nothing fails on hosts as described; JUnit and page name each of them, and every role was asked."""
+    junit, page = tmp_path / "verify.xml", tmp_path / "verify.html"
+    code, said = found(converged, "--junit", str(junit), "--html", str(page))
+    assert code == 0, said
+    assert (said["unreachable"], said["summary"].get("failed")) == ({}, None)
+    passed = {v["id"].partition("-")[0] for v in said["verdicts"] if v["host"] == HOST and v["outcome"] == "passed"}
     assert passed == {"BASE", "ACCESS", "EXPORTER", "MONITOR"}
-    cases = list(ET.parse(tmp_path / "j.xml").iter("testcase"))  # noqa: S314  (pytest wrote it)
-    assert len(cases) == len(found["verdicts"])
-    assert all(HOST in str(case.get("name")) for case in cases)
+    suites = list(ET.parse(junit).getroot())  # noqa: S314  (we wrote it)
+    assert [suite.get("name") for suite in suites] == converged.hosts
+    assert sum(len(suite) for suite in suites) == len(said["verdicts"])
+    assert all(f'id="{host}"' in page.read_text() for host in converged.hosts)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.noticed)
-def test_one_fault_fails_one_check(converged: FleetUnderTest, fault: Fault, tmp_path: Path) -> None:
-    """A broken setting fails exactly the check about it, with evidence, and ends with code 6."""
-    with broken(converged, fault):
-        done = converged.spark("verify", HOST, "--json", str(tmp_path / "found.json"))
-    found = json.loads((tmp_path / "found.json").read_text())
-    failed = {v["id"]: v["detail"] for v in found["verdicts"] if v["outcome"] == "failed"}
-    assert list(failed) == [fault.noticed], done.text
-    assert fault.evidence in failed[fault.noticed]
-    assert done.code == 6
+def test_a_host_is_logged_in_to_once(converged: FleetUnderTest) -> None:
+    """The whole pack goes over one connection a host."""
+    before = {host: converged.logins(host) for host in converged.hosts}
+    assert found(converged)[0] == 0
+    assert {host: converged.logins(host) - before[host] for host in converged.hosts} == dict.fromkeys(
+        converged.hosts, 1
+    )
+
+
+def test_one_host_that_is_off_hides_none_of_the_others(converged: FleetUnderTest) -> None:
+    """It is named with the reason and ends the run with code 4; the others are judged."""
+    spark.halt(converged.instance, "spark-04")
+    try:
+        code, said = found(converged, HOST, "spark-04")
+    finally:
+        spark.boot(converged.instance, ["spark-04"])
+    assert code == 4
+    assert list(said["unreachable"]) == ["spark-04"]
+    assert Counter(v["outcome"] for v in said["verdicts"])["passed"] > UNTOUCHED_FAIL
+
+
+def test_an_untouched_host_fails_many(converged: FleetUnderTest, tmp_path: Path) -> None:
+    """A factory machine that was only adopted is not let pass: the checks judge the host, not the description."""
+    with fresh(converged):
+        code, said = found(converged, FRESH)
+    failed = [v["id"] for v in said["verdicts"] if v["outcome"] == "failed"]
+    (tmp_path / "failed").write_text(" ".join(failed))
+    assert code == 6
+    assert len(failed) >= UNTOUCHED_FAIL, failed
+    assert {"ACCESS-08", "ACCESS-20", "ACCESS-25", "BASE-05", "EXPORTER-01"} <= set(failed)
 
 
 @contextmanager
-def broken(fleet: FleetUnderTest, fault: Fault) -> Iterator[None]:
-    """The fault is there inside the block, and undone after it."""
-    done = fleet.on(HOST, fault.done)
-    assert done.code == 0, done.text
+def fresh(fleet: FleetUnderTest) -> Iterator[None]:
+    """A fifth stand-in, described as the second one and adopted, and nothing else; it is gone afterwards."""
+    before = fleet.description.read_text()
+    spark.boot(fleet.instance, [FRESH])
     try:
+        host = {"addresses": [fleet.instance.address(FRESH)], "roles": ["exporter"]}
+        fleet.described(lambda config: config["sparkfleet:hosts"].update({FRESH: host}))
+        adopted = fleet.adopt(FRESH)
+        assert adopted.code == 0, adopted.text
         yield
     finally:
-        mended = fleet.on(HOST, fault.undone)
-        assert mended.code == 0, mended.text
+        spark.halt(fleet.instance, FRESH)
+        fleet.description.write_text(before)
+
+
+@pytest.mark.parametrize(
+    "mutation", [m for m in MUTATIONS if m.control in SAMPLE], ids=lambda mutation: mutation.control
+)
+def test_one_fault_fails_one_check(converged: FleetUnderTest, mutation: Mutation) -> None:
+    """A broken thing fails exactly the check about it, with evidence, and ends with code 6."""
+    with broken(converged, HOST, mutation):
+        code, said = found(converged, HOST)
+    failed = {v["id"]: v["detail"] for v in said["verdicts"] if v["outcome"] == "failed"}
+    assert list(failed) == [mutation.control]
+    assert mutation.evidence in failed[mutation.control]
+    assert code == 6

@@ -26,7 +26,9 @@ def looser(machine: Machine, path: str, mode: int, groups: tuple[str, ...] = ("r
     return [] if fine else [f"{path} is {at}"]
 
 
-@pytest.mark.control(id="ACCESS-37", severity="high", source="CIS 5.1.1, 5.1.2, 5.1.3; sshd-04, sshd-05 (deviates)")
+@pytest.mark.control(
+    id="ACCESS-37", severity="high", source="CIS 5.1.1 (deviates), 5.1.2, 5.1.3; sshd-04, sshd-05 (deviates)"
+)
 def test_only_root_changes_sshd(machine: Machine) -> None:
     """Nobody but root can change sshd's settings and host keys, and nobody else reads its private keys.
 

@@ -131,7 +131,8 @@ def test_no_other_drop_in_lies_there(machine: Machine) -> None:
 
 @pytest.mark.control(
     id="ACCESS-21", severity="medium",
-    source="CIS 5.1.7, 5.1.13, 5.1.17, 5.1.18; sshd-18, sshd-20, sshd-21, sshd-35, sshd-36, sshd-37",
+    source="CIS 5.1.7 (deviates), 5.1.13, 5.1.17, 5.1.18; "
+    "sshd-18, sshd-20, sshd-21 (deviates), sshd-35, sshd-36 (deviates), sshd-37",
 )  # fmt: skip
 def test_connections_are_limited(machine: Machine) -> None:
     """Who does not log in soon is sent away, many at once are refused, and a dead session ends within minutes.

@@ -18,8 +18,8 @@ REFUSALS = ("/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true")
 
 @pytest.mark.control(
     id="BASE-04", severity="medium",
-    source="CIS 1.5.1, 1.5.2, 1.5.3, 3.3.2 to 3.3.10 (3.3.7 deviates); "
-    "sysctl-02 to -04, -10, -11, -13 to -17, -20, -31a, -32, -34",
+    source="CIS 1.5.1 to 1.5.3, 3.3.2 to 3.3.6, 3.3.7 (deviates), 3.3.8 to 3.3.10; sysctl-02 (deviates), sysctl-03, "
+    "sysctl-04, sysctl-10, sysctl-11, sysctl-13 to sysctl-17, sysctl-20, sysctl-31a, sysctl-32, sysctl-34",
 )  # fmt: skip
 def test_kernel_setting_is_in_force(machine: Machine, sysctl: str, record_property: Callable[[str, Any], None]) -> None:
     """The running kernel has the described value.

@@ -82,3 +82,66 @@ def test_a_size_is_read_as_prometheus_shows_it(shown: str, size: int, reading: M
 def test_a_root_is_writable_as_the_process_has_it_mounted(mounts: str, writable: bool, reading: ModuleType) -> None:
     """The options of the mount count, not those of the file system."""
     assert bool(reading.writable_root(mounts)) is writable
+
+
+def test_sockets_are_read_with_their_process(reading: ModuleType) -> None:
+    """TCP and UDP, IPv6 in brackets, an interface after %, and a kernel's socket that no process has."""
+    text = (
+        'tcp   LISTEN 0 128 [::]:22 [::]:* users:(("sshd",pid=1,fd=4))\n'
+        'udp   UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=2,fd=13))\n'
+        "udp   UNCONN 0 0 *:41641 *:*\n"
+        'tcp   LISTEN 0 128 [fd7a:115c:a1e0::1]:55 [::]:* users:(("tailscaled",pid=3,fd=4))\n'
+    )
+    found = reading.listeners(text)
+    assert [(one.protocol, one.port, one.process) for one in found] == [
+        ("tcp", 22, "sshd"), ("udp", 53, "systemd-resolve"), ("udp", 41641, "unknown process"),
+        ("tcp", 55, "tailscaled"),
+    ]  # fmt: skip
+    assert [one.on_loopback for one in found] == [False, True, False, False]
+    assert [one.in_tailnet for one in found] == [False, False, False, True]
+
+
+def test_sshds_first_packet_says_what_it_offers(reading: ModuleType) -> None:
+    """The lists of names after the cookie, without the words that are no algorithms; of a cut one, what is there."""
+    lists = [
+        "curve25519-sha256,ext-info-s,kex-strict-s-v00@openssh.com",
+        "ssh-ed25519",
+        "aes256-ctr",
+        "aes256-ctr",
+        "m1,m2",
+    ]
+    packet = b"\x05\x14" + bytes(16) + b"".join(len(one).to_bytes(4, "big") + one.encode() for one in lists)
+    found = reading.kexinit(packet)
+    assert (found.key_exchanges, found.host_keys) == (["curve25519-sha256"], ["ssh-ed25519"])
+    assert (found.ciphers, found.macs) == (["aes256-ctr"], ["m1", "m2"])
+    assert reading.kexinit(packet[:40]).macs == []
+    with pytest.raises(AssertionError, match="not its list"):
+        reading.kexinit(b"\x05\x01bye")
+
+
+def test_published_ports_are_those_that_are_translated(reading: ModuleType) -> None:
+    """A rule that translates the destination, in a table that does so, for one port; a filter's rule is none."""
+    nat = {"chain": {"family": "ip", "table": "nat", "name": "PREROUTING", "type": "nat"}}
+    port = {"match": {"left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 8080}}
+    rule = {"family": "ip", "table": "nat", "expr": [port, {"dnat": {"addr": "172.17.0.2", "port": 80}}]}
+    other = {"family": "ip", "table": "filter", "expr": [port, {"xt": None}]}
+    assert reading.published([nat, {"rule": rule}, {"rule": other}]) == {8080}
+    assert reading.published([{"rule": rule}]) == set()
+
+
+def test_due_dates_and_openings_are_read(reading: ModuleType) -> None:
+    """Kinds with their date; ports that the description opens, but not "all"."""
+    text = 'sparkfleet_rotation_due_timestamp_seconds{kind="host-keys"} 1763000000\n# HELP x\n'
+    assert reading.due(text) == {"host-keys": 1763000000.0}
+    openings = {"enp1s0f*": ["all", "udp/4791"], "eth0": ["tcp/8000"]}
+    assert (reading.opened(openings, "tcp"), reading.opened(openings, "udp")) == ({8000}, {4791})
+
+
+def test_sudos_defaults_are_read_with_whom_they_are_for(reading: ModuleType) -> None:
+    """The last of a name counts; one for a group has its name before it."""
+    policy = {"Defaults": [
+        {"Options": [{"timestamp_timeout": "15"}, {"use_pty": True}]},
+        {"Binding": [{"usergroup": "sudo"}], "Options": [{"log_subcmds": True}]},
+        {"Options": [{"timestamp_timeout": "-1"}]},
+    ]}  # fmt: skip
+    assert reading.defaults(policy) == {"timestamp_timeout": "-1", "use_pty": True, "%sudo:log_subcmds": True}

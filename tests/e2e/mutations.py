@@ -1,0 +1,10 @@
+"""Every control of the compliance pack → the mutation that makes it fail, or why a stand-in has none."""
+
+from __future__ import annotations
+
+from tests.e2e import mutations_access, mutations_roles
+from tests.e2e.mutations_roles import NOT_HERE
+
+__all__ = ["MUTATIONS", "NOT_HERE"]
+
+MUTATIONS = [*mutations_access.MUTATIONS, *mutations_roles.MUTATIONS]

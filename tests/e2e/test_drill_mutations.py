@@ -1,0 +1,61 @@
+"""Every control of the compliance pack and the one thing that breaks it, on a host that only its tailnet reaches."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.locked_down import fleet_in_tailnet
+from tests.e2e.mutation import broken
+from tests.e2e.mutations import MUTATIONS, NOT_HERE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.mutation import Mutation
+    from tests.e2e.under_test import FleetUnderTest
+
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
+
+HOST = "spark-01"
+TABLE: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[FleetUnderTest]:
+    """Two hosts with every role and an account for the console, whose LAN is closed; at the end the table is shown."""
+    with fleet_in_tailnet("drill") as fleet:
+        hash_file = fleet.instance.secrets / "console"
+        words = ["openssl", "passwd", "-6", "simulated"]
+        hash_file.write_text(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        hash_file.chmod(0o600)
+        console = {"user": "console", "password_hash": f"file:{hash_file}"}
+        fleet.described(lambda config: config["sparkfleet:access"].update(console=console, tailnet_only=True))
+        up = fleet.pulumi("up", "--yes", "--skip-preview")
+        assert up.code == 0, up.text
+        yield fleet
+        reasons = [f"{control:10}  not here: {why}" for control, why in NOT_HERE.items()]
+        print("\n", *TABLE, *reasons, f"{len(TABLE)} mutations", sep="\n")
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.control)
+def test_the_control_fails_and_no_other(closed: FleetUnderTest, mutation: Mutation) -> None:
+    """Its own control notices, with evidence; what cannot stand without it is stated, and everything else passes."""
+    with broken(closed, HOST, mutation):
+        done = closed.spark("verify", HOST, "--json", "-")
+    verdicts = json.loads(done.text.partition("\nspark: ")[0])["verdicts"]
+    failed = {v["id"]: v["detail"] for v in verdicts if v["outcome"] == "failed"}
+    others = ", ".join(sorted(failed.keys() - {mutation.control}))
+    TABLE.append(f"{mutation.control:10}  {mutation.name}" + (f"  (with it: {others})" if others else ""))
+    assert mutation.control in failed, failed
+    assert failed.keys() <= {mutation.control, *mutation.also}
+    assert mutation.evidence in failed[mutation.control]
+
+
+def test_everything_was_put_back(closed: FleetUnderTest) -> None:
+    """After all of them nothing fails: no mutation left a trace."""
+    done = closed.spark("verify", HOST)
+    assert done.code == 0, done.text
