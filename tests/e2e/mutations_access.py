@@ -39,7 +39,7 @@ SSHD_MUTATIONS = [
         "ACCESS-11",
         "passwords as well as keys",
         SSHD,
-        'sed -i "s/^AuthenticationMethods .*/AuthenticationMethods any/; s/^PasswordAuth.*/PasswordAuthentication yes/" $f',
+        'sed -i "s/^\\(AuthenticationMethods\\) .*/\\1 any/; s/^\\(PasswordAuthentication\\) .*/\\1 yes/" $f',
         "publickey,password",
         "ACCESS-01",
         "ACCESS-06",
