@@ -6,6 +6,7 @@ Everything a host says has a most of bytes and an end in time (`wire`), whatever
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class Session:
                 self._connection = self._login(password)
             except HostKeyError as error:
                 # paramiko compares with the first pinned key of a type; a host that is given another one has two.
-                if not _is_pinned(target, error.key):
+                if error.key not in _pins(target):
                     raise
                 self._wire.close()
                 self.address, self._wire = dial(target)
@@ -121,17 +122,16 @@ class Session:
         )
         client = connection.client
         client.set_missing_host_key_policy(paramiko.RejectPolicy())  # fabric's default accepts any key
-        if target.known_hosts.exists():
-            client.load_host_keys(str(target.known_hosts))
-        if target.name not in client.get_host_keys():
+        # Not load_host_keys: paramiko cannot read known_hosts with a revoked key in it.
+        pins = _pins(target)
+        if not pins:
             raise UnreachableError(
                 f"{target.name} has no pinned host key in {target.known_hosts}.",
-                usually="it was not adopted yet.",
+                usually="it was not adopted yet, or it was retired.",
                 next_step=f"run `spark adopt {target.name}`.",
             )
-        if expected is not None:
-            client.get_host_keys().clear()
-            client.get_host_keys().add(target.name, expected.get_name(), expected)
+        for key in [expected] if expected else pins:
+            client.get_host_keys().add(target.name, key.get_name(), key)
         try:
             proof.key = None if password else paramiko.PKey.from_path(target.private_key)
             if connection.open():
@@ -264,10 +264,13 @@ class Session:
         self.close()
 
 
-def _is_pinned(target: Target, key: Any) -> bool:
-    """Whether the key that a host shows is one of those pinned under its name."""
-    pins = keyring.pinned(target.known_hosts.read_text(encoding="utf-8"), target.name)
-    return keyring.PublicKey(key.get_name(), key.get_base64()) in pins
+def _pins(target: Target) -> list[paramiko.PKey]:
+    """The keys pinned under the host's name; of one type the first comes last, which is the one that paramiko takes."""
+    import paramiko
+
+    text = target.known_hosts.read_text(encoding="utf-8") if target.known_hosts.exists() else ""
+    pinned = keyring.pinned(text, target.name)
+    return [paramiko.PKey.from_type_string(key.type, base64.b64decode(key.blob)) for key in reversed(pinned)]
 
 
 def offered_key(target: Target, prefer: tuple[str, ...] = ("ssh-ed25519",)) -> tuple[str, str]:

@@ -63,6 +63,17 @@ def test_with_two_pinned_keys_either_opens(server: Server, target: Target, order
         assert session.run("true").code == 0
 
 
+def test_a_revoked_key_in_the_same_file_keeps_nobody_out(target: Target) -> None:
+    """known_hosts with a retired host's key marked @revoked is read as before, by us and by ssh."""
+    other = paramiko.ECDSAKey.generate()
+    text = f"@revoked * {other.get_name()} {other.get_base64()}\n"
+    target.known_hosts.write_text(text + target.known_hosts.read_text())
+    assert door.prove(target) == "127.0.0.1"
+    target.known_hosts.write_text(text)
+    with pytest.raises(UnreachableError, match="no pinned host key"):
+        Session(target)
+
+
 def test_a_third_key_is_refused_by_name(server: Server, target: Target) -> None:
     """A key that is not among the pinned ones is a HostKeyError that carries it."""
     pin(target, paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate())
