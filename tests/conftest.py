@@ -13,18 +13,24 @@ __all__ = ["lab_instance", "sparks"]  # fixtures: one lab a session, for all fol
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
-# What boots stand-ins takes longest and waits most: begun first, and one worker has all of a lab's tests.
-FIRST = ("tests/e2e", "tests/lab")
+# Whose stand-ins a test needs, the longest first: those tests wait most, so they begin before all others.
+LABS = ("fleet", "closed", "lab_instance")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests stay together when `make test` uses several workers: those of one lab, those of one file."""
-    for item in items:
-        file = item.path.relative_to(item.config.rootpath).as_posix()
-        folder = next((folder for folder in FIRST if file.startswith(folder)), None)
-        lab = "tests/lab" if "lab_instance" in getattr(item, "fixturenames", ()) else None
-        item.add_marker(pytest.mark.xdist_group(folder or lab or file))
-    items.sort(key=lambda item: next((n for n, folder in enumerate(FIRST) if folder in str(item.path)), len(FIRST)))
+    places = {item: lab_of(item) for item in items}
+    for item, place in places.items():
+        item.add_marker(pytest.mark.xdist_group(LABS[place] if place < len(LABS) else str(item.path)))
+    items.sort(key=lambda item: places[item])
+
+
+def lab_of(item: pytest.Item) -> int:
+    """The place in LABS of the fixture that boots its stand-ins; behind all of them for a test that needs none."""
+    if item.get_closest_marker("lab") is None:
+        return len(LABS)
+    found = (n for n, lab in enumerate(LABS) if lab in getattr(item, "fixturenames", ()))
+    return next(found, LABS.index("lab_instance"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from sparkfleet.host import sources
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.under_test import FleetUnderTest
 
 pytestmark = pytest.mark.lab
@@ -52,16 +56,19 @@ def test_a_faulty_description_is_reported_whole_and_touches_nothing(fleet: Fleet
     assert fleet.logins("spark-02") == before
 
 
-def test_an_edited_task_shows_as_its_role(converged: FleetUnderTest) -> None:
+def test_an_edited_task_shows_as_its_role(converged: FleetUnderTest, tmp_path: Path) -> None:
     """Editing a task file of a role shows as role:NAME on every host that has it, and as nothing else."""
-    tasks = sources.PROJECT / "playbooks/roles/exporter/vars/main.yml"
-    original = tasks.read_text()
-    tasks.write_text(original + "# edited by a test\n")
-    try:
-        preview = converged.pulumi("preview", "--diff")
-        changes = converged.changes()
-    finally:
-        tasks.write_text(original)
+    elsewhere = tmp_path / "checkout"  # edited there: other tests read this one meanwhile
+    left_out = shutil.ignore_patterns(".lab", ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
+    shutil.copytree(sources.PROJECT, elsewhere, ignore=left_out)
+    (elsewhere / ".venv").symlink_to(sources.PROJECT / ".venv")
+    described = elsewhere / converged.description.name
+    described.write_text(described.read_text().replace(".lab/", f"{sources.PROJECT}/.lab/"))
+    with (elsewhere / "playbooks/roles/exporter/vars/main.yml").open("a") as tasks:
+        tasks.write("# edited by a test\n")
+    there = replace(converged, checkout=elsewhere)
+
+    preview = there.pulumi("preview", "--diff")
     assert preview.code == 0, preview.text
     assert len(re.findall(r"~ role:exporter *:", preview.text)) == len(converged.hosts)
-    assert {change["key"] for found in changes.values() for change in found} == {"role:exporter"}
+    assert {change["key"] for found in there.changes().values() for change in found} == {"role:exporter"}

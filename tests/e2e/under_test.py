@@ -40,11 +40,13 @@ class FleetUnderTest:
     instance: Instance
     stack: str
     hosts: list[str]
+    checkout: Path | None = None  # another one than the tests'
 
     @property
     def words(self) -> dict[str, str]:
         """What `make env` exports."""
-        return {**os.environ, **env.process(self.instance, self.stack), "NO_COLOR": "1"}
+        words = {**os.environ, **env.process(self.instance, self.stack), "NO_COLOR": "1"}
+        return words | ({"PYTHONPATH": str(self.checkout)} if self.checkout else {})
 
     @property
     def description(self) -> Path:
@@ -55,7 +57,7 @@ class FleetUnderTest:
         """Run a user's command in the project."""
         done = subprocess.run(
             command,
-            cwd=self.instance.root,
+            cwd=self.checkout or self.instance.root,
             env=self.words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
