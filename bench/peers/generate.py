@@ -19,8 +19,8 @@ from jinja2 import Environment, meta  # noqa: TID251  (templates are read for th
 
 from sparkfleet.host import sources
 from sparkfleet.host.connection import Target
-from sparkfleet.host.openssh import ssh_options
 from sparkfleet.host.desired import FRONT, Desired, desired
+from sparkfleet.host.openssh import ssh_options
 from sparkfleet.host.roles import exporters, monitors
 
 if TYPE_CHECKING:

@@ -114,11 +114,7 @@ class Session:
             port=22,  # the same: pinned names carry no port
             config=fabric.Config(overrides={"load_ssh_configs": False}),
             connect_timeout=target.connect_timeout_s,
-            connect_kwargs={
-                "sock": self._wire,
-                "auth_strategy": proof,
-                "banner_timeout": target.connect_timeout_s,
-            },
+            connect_kwargs={"sock": self._wire, "auth_strategy": proof, "banner_timeout": target.connect_timeout_s},
         )
         client = connection.client
         client.set_missing_host_key_policy(paramiko.RejectPolicy())  # fabric's default accepts any key

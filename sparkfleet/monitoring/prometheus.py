@@ -178,7 +178,7 @@ class Prometheus:
 def _end(sock: socket.socket | Socket, late: threading.Event) -> None:
     """Nothing more comes from there: whoever reads is at the end."""
     late.set()
-    with suppress(OSError):
+    with suppress(OSError, EOFError):  # the latter of a tunnel whose transport has ended
         sock.shutdown(socket.SHUT_RDWR)
 
 

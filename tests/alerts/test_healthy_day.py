@@ -21,6 +21,7 @@ ABSENT_IN_HEALTH = {
     "sparkfleet_gb10_kernel_log_out_of_memory_last_timestamp_seconds",
     "sparkfleet_gb10_gpu_clock_cap_expected_hertz",
     "sparkfleet_gb10_power_prochot",
+    "sparkfleet_rotation_due_timestamp_seconds",  # of a text file that the role access brings to a host
 }
 
 

@@ -149,7 +149,7 @@ class FakeMachine:
     def ask(self, name: str) -> tuple[list[str], bool]:
         """A collector's series without their prefix, and its success."""
         host = Host(self.folder / "proc", self.folder / "sys", self.folder / "root")
-        outcome = Asked(name, host_parts(host, self.folder / "privileged.json")[name]).outcome()
+        outcome = Asked(name, host_parts(host, self.folder / "privileged.json", None)[name]).outcome()
         lines = [line for line in outcome.text.splitlines() if not line.startswith("#")]
         return [line.removeprefix("sparkfleet_gb10_") for line in lines], outcome.success
 
@@ -173,7 +173,7 @@ def test_a_collector_tells_what_the_files_say(name: str, fake: FakeMachine) -> N
 def test_a_silent_machine_tells_nothing(name: str, tmp_path: Path) -> None:
     """Without files there are no series, so nothing is 0, and there is no success."""
     host = Host(tmp_path, tmp_path, tmp_path)
-    outcome = Asked(name, host_parts(host, tmp_path / "none")[name]).outcome()
+    outcome = Asked(name, host_parts(host, tmp_path / "none", None)[name]).outcome()
     assert (outcome.text, outcome.success) == ("", False)
 
 
@@ -229,7 +229,7 @@ def test_the_clock_is_the_hosts(fake: FakeMachine) -> None:
 def test_memory_is_cheap_enough_for_every_scrape(fake: FakeMachine) -> None:
     """Reading and parsing its four files takes well under a millisecond (0.1 to 0.2 measured)."""
     host = Host(fake.folder / "proc", fake.folder / "sys")
-    part = host_parts(host, fake.folder / "none")["memory"]
+    part = host_parts(host, fake.folder / "none", None)["memory"]
 
     def once() -> float:
         started = time.thread_time()
