@@ -17,6 +17,7 @@ settings.load_profile("shared machine")
 LABS = ("fleet", "closed", "lab_instance")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers note the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests stay together when `make test` uses several workers: those of one lab, those of one file."""
     places = {item: lab_of(item) for item in items}

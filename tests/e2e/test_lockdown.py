@@ -110,8 +110,9 @@ def test_a_controller_that_is_killed_leaves_the_old_state(closed: InTailnet) -> 
         assert closed.console(host, setting).split()[1] == "3"
         until(lambda: closed.console(host, setting).split()[1] == "4", "the old setting", within_s=WINDOW_S + 3)
         assert time.monotonic() - began > WINDOW_S - 5
-        last = closed.console(host, "cat /var/lib/sparkfleet-guard/last.json")
-        assert '"why": "nobody confirmed in time"' in last
+        word = '"why": "nobody confirmed in time"'
+        last = "cat /var/lib/sparkfleet-guard/last.json || true"  # written once everything is back
+        until(lambda: word in closed.console(host, last), "the guard's word", within_s=10)
         assert closed.enter(host, closed.instance.tailnet_address(host)).code == 0
     finally:
         closed.description.write_text(good)
