@@ -46,7 +46,7 @@ status: ready
 	@$(PYTHON) -m lab status --name $(NAME)
 
 test: ready-to-test
-	@$(PYTHON) -m pytest -m "not drill" --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -m "not drill" --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 drills: ready-to-test
 	@$(PYTHON) -m pytest -m drill $(PYTEST_ARGS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,25 +16,38 @@ __all__ = ["lab_instance", "sparks"]  # fixtures: one lab a session, for all fol
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
-# Whose stand-ins a test needs, the longest first: those tests wait most, so they begin before all others.
-LABS = ("fleet", "closed", "lab_instance")
+# Whose stand-ins a test file needs, the longest first: those tests wait most, so they begin before all others.
+LABS = {
+    "fleet": re.compile(r"tests/e2e/(?!test_lockdown)"),
+    "closed": re.compile(r"tests/e2e/test_lockdown"),
+    "lab_instance": re.compile(r"tests/lab/|tests/sparkfleet/host/test_adopt\.py"),
+}
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers note the groups
+def lab_of(nodeid: str) -> str:
+    """The fixture that boots the stand-ins of a test; empty for one that needs none."""
+    return next((lab for lab, files in LABS.items() if files.match(nodeid)), "")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when `make test` uses several workers: those of one lab, those of one file."""
-    places = {item: lab_of(item) for item in items}
-    for item, place in places.items():
-        item.add_marker(pytest.mark.xdist_group(LABS[place] if place < len(LABS) else str(item.path)))
-    items.sort(key=lambda item: places[item])
+    """Begin with what waits most."""
+    places = [*LABS, ""]
+    items.sort(key=lambda item: places.index(lab_of(item.nodeid)))
 
 
-def lab_of(item: pytest.Item) -> int:
-    """The place in LABS of the fixture that boots its stand-ins; behind all of them for a test that needs none."""
-    if item.get_closest_marker("lab") is None:
-        return len(LABS)
-    found = (n for n, lab in enumerate(LABS) if lab in getattr(item, "fixturenames", ()))
-    return next(found, LABS.index("lab_instance"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of one lab with one worker, and those of one file.
+
+    xdist's own `loadgroup` writes into a field that pytest 9.2 no longer has, and then groups nothing.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByLab(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
+        def _split_scope(self, nodeid: str) -> str:
+            return lab_of(nodeid) or nodeid.partition("::")[0]
+
+    return ByLab(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
