@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-HOST, FRESH = "spark-01", "spark-05"  # the first has every role
+HOST, FRESH = "spark-01", "spark-06"  # the first has every role; test_socket converged a spark-05
 SAMPLE = ("ACCESS-01", "ACCESS-12", "ACCESS-24", "ACCESS-34", "BASE-12", "MONITOR-02")
 UNTOUCHED_FAIL = 30  # checks at least: about half of what such a host is asked
 
@@ -85,7 +85,7 @@ def test_an_untouched_host_fails_many(converged: FleetUnderTest, tmp_path: Path)
 
 @contextmanager
 def fresh(fleet: FleetUnderTest) -> Iterator[None]:
-    """A fifth stand-in, described as the second one and adopted, and nothing else; it is gone afterwards."""
+    """One more stand-in, described as the second one and adopted, and nothing else; it is gone afterwards."""
     before = fleet.description.read_text()
     spark.boot(fleet.instance, [FRESH])
     try:
