@@ -58,9 +58,10 @@ def clear(instance: Instance, host: str = "*") -> None:
 def _processes(instance: Instance, host: str) -> Iterator[int]:
     for hierarchy in hierarchies():
         for group in hierarchy.glob(_name(instance, host)):
-            for file in group.rglob("cgroup.procs"):
-                with contextlib.suppress(OSError):  # the group went away meanwhile
-                    yield from (int(pid) for pid in file.read_text().split() if pid != "0")  # 0: not ours to see
+            for folder, _, _ in os.walk(group):  # not rglob: a group that goes away meanwhile is an error to it
+                with contextlib.suppress(OSError):
+                    processes = (Path(folder) / "cgroup.procs").read_text().split()
+                    yield from (int(pid) for pid in processes if pid != "0")  # 0: not ours to see
 
 
 def remove(instance: Instance) -> None:
@@ -68,11 +69,9 @@ def remove(instance: Instance) -> None:
     clear(instance)
     for hierarchy in hierarchies():
         for group in hierarchy.glob(_name(instance, "*")):
-            for folder in sorted((f for f in group.rglob("*") if f.is_dir()), reverse=True):
+            for folder, _, _ in os.walk(group, topdown=False):
                 with contextlib.suppress(OSError):
-                    folder.rmdir()
-            with contextlib.suppress(OSError):
-                group.rmdir()
+                    Path(folder).rmdir()
 
 
 def _name(instance: Instance, host: str) -> str:
