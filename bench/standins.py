@@ -21,7 +21,8 @@ from lab.instance import CHECKOUT, Instance, host_names
 from sparkfleet import config
 from sparkfleet.host import sources
 from sparkfleet.host.connection import Session, Target
-from sparkfleet.host.desired import EXPORTER_PATH, desired
+from sparkfleet.host.desired import desired
+from sparkfleet.host.parts import EXPORTER_PATH
 from sparkfleet.host.survey import findings
 
 if TYPE_CHECKING:

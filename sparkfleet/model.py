@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from sparkfleet.access import Access, Tailnet
+from sparkfleet.fitness import Calypso, ConnectX, Containers, Datasets, Gpu, Jupyter, Memory, Ollama, Upgrade
 from sparkfleet.forms import (
     Address,
     AwsRegion,
@@ -38,6 +39,14 @@ class Role(StrEnum):
     BASE = "base"
     TAILNET = "tailnet"  # before access, which closes every other way in
     ACCESS = "access"
+    CONNECTX = "connectx"
+    GPU = "gpu"
+    MEMORY = "memory"
+    CONTAINERS = "containers"
+    NODE = "node"  # the environment in which spark-node runs
+    DATASETS = "datasets"
+    JUPYTER = "jupyter"
+    OLLAMA = "ollama"
     EXPORTER = "exporter"
     MONITOR = "monitor"
     GRAFANA = "grafana"
@@ -97,7 +106,6 @@ class Base(Described):
     packages: list[PackageName] = Field(default_factory=list, description="beside those that the roles need")
     journal_max_use: ByteSize = "2G"
     sysctls: dict[SysctlKey, SysctlValue] = Field(default_factory=dict)
-    driver_branch: str = Field(default="580", description="checked, never changed: DGX OS supports one branch")
     automatic_security_updates: bool = Field(
         default=True, description="security origins only; kernel, driver and firmware packages are never touched by it"
     )
@@ -154,6 +162,15 @@ class Fleet(Described):
     base: Base = Base()
     access: Access = Access()
     tailnet: Tailnet = Tailnet()
+    calypso: Calypso = Calypso()
+    connectx: ConnectX = ConnectX()
+    gpu: Gpu = Gpu()
+    memory: Memory = Memory()
+    containers: Containers = Containers()
+    datasets: Datasets = Datasets()
+    jupyter: Jupyter = Jupyter()
+    ollama: Ollama = Ollama()
+    upgrade: Upgrade = Upgrade()
     exporter: Exporter = Exporter()
     monitor: Monitor = Monitor()
     monitoring: Monitoring = Monitoring()

@@ -30,9 +30,6 @@ class Exporter(Described):
 
     port: int = Field(default=9810, ge=1024, le=65535)
     interval_s: float = Field(default=1.0, ge=0.1, le=60, description="how often NVML is sampled")
-    clock_cap_mhz: int | None = Field(
-        default=None, ge=208, le=3003, description="the SM clock cap that the owner set; its loss is told; null: none"
-    )
 
 
 class Monitor(Described):

@@ -21,7 +21,7 @@ from bench.peers import environment as peers
 from lab import cache, shell
 from lab.instance import CHECKOUT
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.sources import EXPORTER_LIBRARIES
+from sparkfleet.host.parts import GB10_EXPORTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,7 @@ def command(name: str, folder: Path, port: int, *, simulated: bool) -> list[str]
 def packed(folder: Path) -> Path:
     """Our exporter as it is shipped: one file."""
     file = folder / "gb10-exporter.pyz"
-    file.write_bytes(zipapp_bytes(CHECKOUT, "exporters.gb10", EXPORTER_LIBRARIES))
+    file.write_bytes(zipapp_bytes(CHECKOUT, GB10_EXPORTER.package, GB10_EXPORTER.libraries))
     return file
 
 

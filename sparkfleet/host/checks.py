@@ -25,7 +25,7 @@ class Check:
 
 def checks(fleet: Fleet, facts: Mapping[str, str]) -> list[Check]:
     """What the facts of one host say about what sparkfleet never changes."""
-    return [_driver(fleet.base.driver_branch, facts.get("driver")), _platform(facts)]
+    return [_driver(fleet.gpu.driver.branch, facts.get("driver")), _platform(facts)]
 
 
 def _driver(branch: str, driver: str | None) -> Check:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from sparkfleet.errors import SparkfleetError
-from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, Parts, Secret, exporters, monitors, probes
+from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, monitors, probes
 from sparkfleet.model import Role
 from sparkfleet.monitoring import grafana
 from sparkfleet.monitoring.alertmanager import for_webhooks
@@ -29,10 +29,10 @@ from sparkfleet.monitoring.rules import for_prometheus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sparkfleet.host.parts import Parts, Secret
     from sparkfleet.host.sources import Sources
     from sparkfleet.model import Fleet, Host
 
-EXPORTER_PATH = "/usr/local/lib/sparkfleet/gb10-exporter.pyz"
 FRONT = re.compile(r"\A\{#-? (?P<settings>[^#]*?) -?#\}\n")
 MODE = re.compile(r"[0-7]{4}")
 PER_USER = "[user]"
@@ -142,12 +142,12 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
     for role, wanted in parts.items():
         for path, source in wanted.raw.items():
             files[path] = File(sources.raw[source], role)
+        for path, zipapp in wanted.zipapps.items():
+            files[path] = File(sources.zipapps[zipapp], role)
     if Role.MONITOR in parts:
         files |= _rules(fleet, sources)
     if Role.GRAFANA in parts:
         files |= _grafana(fleet, sources)
-    if Role.EXPORTER in parts:
-        files[EXPORTER_PATH] = File(sources.exporter, Role.EXPORTER)
     digests = {role: sources.role_digests[role] for role in parts}
     return Desired(name, host.all_roles, dict(sorted(files.items())), parts, digests, dict(sources.secret_versions))
 

@@ -1,21 +1,29 @@
 """Fleet, host → what each role wants beside its templates: packages, units, sysctls, users, exact directories.
 
-One function a role, named as the role. What a role does in what order stands in playbooks/roles/<role>.
+One function a role, named as the role; those that make a host productive are in `parts`. What a role does in what order
+stands in playbooks/roles/<role>.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sparkfleet.host.kernel import SYSCTLS
+from sparkfleet.host.parts import ENABLED, EXPORTER_PATH, GB10_EXPORTER, RUNNING, Parts, Secret
+from sparkfleet.host.parts.connectx import connectx
+from sparkfleet.host.parts.containers import containers
+from sparkfleet.host.parts.datasets import datasets
+from sparkfleet.host.parts.gpu import gpu
+from sparkfleet.host.parts.jupyter import jupyter
+from sparkfleet.host.parts.memory import memory
+from sparkfleet.host.parts.node import node
+from sparkfleet.host.parts.ollama import ollama
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
-RUNNING = "enabled,active"
 PRIVILEGED, PRIVILEGED_PATH = "exporters/gb10/privileged.py", "/usr/local/lib/sparkfleet/gb10-privileged.py"
 STORAGE_LIMIT = "sparkfleet/monitoring/storage_limit.py"
 ROTATION_DATES = "sparkfleet/host/rotation_dates.py"
@@ -26,33 +34,9 @@ GRAFANA_KEY = "monitoring.grafana.key"  # not a file of the project: the one tha
 GRAFANA_ADMIN = "grafana/admin"
 TAILNET_KEY = "tailnet.key"  # the same
 TAILSCALE_CONTROL = "https://controlplane.tailscale.com"  # what tailscaled calls Tailscale's own control server
-ENABLED = "enabled"  # started by something else, or not in containers
 CONSOLE, CONSOLE_HASH = "access/console", "/etc/sparkfleet/console-password"
 # apport raises fs.suid_dumpable at each start and keeps dumps; three keys on somebody's desk end a week's training.
 MASKED = {f"/etc/systemd/system/{unit}": "/dev/null" for unit in ("apport.service", "ctrl-alt-del.target")}
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A secret file of a host: where the controller finds it, and under which name its version is known."""
-
-    reference: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a role wants. `exact`: directories in which nothing else may lie; `raw`: project files, copied."""
-
-    packages: tuple[str, ...] = ()
-    units: dict[str, str] = field(default_factory=dict)
-    sysctls: dict[str, str] = field(default_factory=dict)
-    users: dict[str, str] = field(default_factory=dict)
-    links: dict[str, str] = field(default_factory=dict)
-    exact: tuple[str, ...] = ()
-    raw: dict[str, str] = field(default_factory=dict)
-    secrets: dict[str, Secret] = field(default_factory=dict)
-    tailnet: dict[str, str] = field(default_factory=dict)
 
 
 def base(fleet: Fleet, name: str) -> Parts:
@@ -119,6 +103,7 @@ def exporter(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
         # Masked: nvme-cli brings it, and a host without drives on the network would have a failed unit after each boot.
         links={"/etc/systemd/system/nvmf-autoconnect.service": "/dev/null"},
         raw={PRIVILEGED_PATH: PRIVILEGED},
+        zipapps={EXPORTER_PATH: GB10_EXPORTER},
     )
 
 
@@ -157,6 +142,14 @@ PARTS = {
     Role.BASE: base,
     Role.TAILNET: tailnet,
     Role.ACCESS: access,
+    Role.CONNECTX: connectx,
+    Role.GPU: gpu,
+    Role.MEMORY: memory,
+    Role.CONTAINERS: containers,
+    Role.NODE: node,
+    Role.DATASETS: datasets,
+    Role.JUPYTER: jupyter,
+    Role.OLLAMA: ollama,
     Role.EXPORTER: exporter,
     Role.MONITOR: monitor,
     Role.GRAFANA: grafana,

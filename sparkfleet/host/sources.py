@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import keyring
 from sparkfleet.host.bundle import zipapp_bytes
+from sparkfleet.host.parts import ZIPAPPS, Zipapp
 from sparkfleet.host.roles import (
     CONSOLE,
     DASHBOARDS,
@@ -36,25 +37,24 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[2]
 RAW = (PRIVILEGED, ROTATION_DATES, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
-EXPORTER_LIBRARIES = ("prometheus_client", "pynvml")
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What rendering needs beside the fleet: texts by path, rule files by name, digests of roles, exporter, key ids."""
+    """What rendering needs beside the fleet: texts by path, rule files by name, digests of roles, zipapps, key ids."""
 
     templates: Mapping[str, str]
     raw: Mapping[str, bytes]
     rules: Mapping[str, str]
     role_digests: Mapping[Role, str]
-    exporter: bytes
+    zipapps: Mapping[Zipapp, bytes]
     automation_key: str
     secret_versions: Mapping[str, str]
 
 
 def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
     """Read everything; raises SparkfleetError when the controller has no automation key yet."""
-    templates, raw, digests, exporter = _files(project)
+    templates, raw, digests, zipapps = _files(project)
     rules = rule_files(project)
     raw = {**raw, **_repository_keys(fleet)}
     public = fleet.controller.private_key.with_suffix(".pub")
@@ -69,7 +69,7 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
             "a rotation of the automation key was killed between the two halves of the new key.",
             next_step="run `spark rotate ssh` again: it goes on where it stopped.",
         )
-    return Sources(templates, raw, rules, digests, exporter, public.read_text().strip(), _secret_versions(fleet))
+    return Sources(templates, raw, rules, digests, zipapps, public.read_text().strip(), _secret_versions(fleet))
 
 
 def _repository_keys(fleet: Fleet) -> dict[str, bytes]:
@@ -119,14 +119,14 @@ def rule_files(project: Path = PROJECT) -> dict[str, str]:
 
 
 @cache
-def _files(project: Path) -> tuple[dict[str, str], dict[str, bytes], dict[Role, str], bytes]:
+def _files(project: Path) -> tuple[dict[str, str], dict[str, bytes], dict[Role, str], dict[Zipapp, bytes]]:
     """The part that is the same for every host and every fleet; cached for the life of the process."""
     folder = project / "templates"
     templates = {str(f.relative_to(folder)): f.read_text() for f in sorted(folder.rglob("*.j2"))}
     raw = {name: (project / name).read_bytes() for name in RAW}
     digests = {role: folder_digest(project / "playbooks" / "roles" / role) for role in Role}
-    exporter = zipapp_bytes(project, "exporters.gb10", EXPORTER_LIBRARIES)
-    return templates, raw, digests, exporter
+    zipapps = {one: zipapp_bytes(project, one.package, one.libraries) for one in ZIPAPPS}
+    return templates, raw, digests, zipapps
 
 
 def folder_digest(folder: Path) -> str:

@@ -15,7 +15,7 @@ from sparkfleet.cloud import access_keys, objectstore, onprem
 from sparkfleet.cloud.access_keys import Held
 from sparkfleet.errors import RotationError
 from sparkfleet.host.desired import secret_setting
-from sparkfleet.host.roles import Secret
+from sparkfleet.host.parts import Secret
 from sparkfleet.rotate import door
 from sparkfleet.rotate.story import Story
 from sparkfleet.text import printable

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from sparkfleet import config, model
 from sparkfleet.errors import ConfigError
-from sparkfleet.model import Fleet
+from sparkfleet.model import Fleet, Role
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIV23Q2hhN+kpuz4qxdlTunr5he+SFuQpNmArKwO/Y61"
@@ -90,6 +90,7 @@ def test_nine_faults_are_nine_messages_in_one_run() -> None:
     raw["monitor"]["retention"] = "a month"
     raw["cloud"]["generations"] = {"spark-09": 2}
     raw["waivers"]["ACCESS-01"]["reason"] = "because"
+    roles = [str(role) for role in Role]
 
     assert faults(raw) == [
         (
@@ -100,7 +101,7 @@ def test_nine_faults_are_nine_messages_in_one_run() -> None:
         "cloud.generations.spark-09: no such host",
         'hosts.spark-01.port: input should be a valid integer, unable to parse string as an integer, found "ssh"',
         (
-            "hosts.spark-01.roles[1]: expected 'base', 'tailnet', 'access', 'exporter', 'monitor' or 'grafana' "
+            f"hosts.spark-01.roles[1]: expected {', '.join(map(repr, roles[:-1]))} or {roles[-1]!r} "
             '(did you mean monitor?), found "moniter"'
         ),
         "hosts.spark-02.addresses: missing",
@@ -240,14 +241,16 @@ WRITTEN = """\
 config:
   sparkfleet:fleet: office
   sparkfleet:hosts: {spark-01: {addresses: [192.0.2.1], port: 0026}}
-  sparkfleet:base: {driver_branch: "580", automatic_security_updates: false}
+  sparkfleet:base: {automatic_security_updates: false}
+  sparkfleet:gpu: {driver: {branch: "580"}}
   sparkfleet:exporter: {interval_s: 1.0}
   sparkfleet:access: {tcp_forwarding: no, users: {alice: {sudo: yes}, bob: {sudo: true}}}
   sparkfleet:waivers: {A-1: {reason: until it is mended, until: 2027-01-31}}
 """
 HANDED_OVER = {
     "sparkfleet:access": '{"tcp_forwarding":"no","users":{"alice":{"sudo":"yes"},"bob":{"sudo":true}}}',
-    "sparkfleet:base": '{"automatic_security_updates":false,"driver_branch":"580"}',
+    "sparkfleet:base": '{"automatic_security_updates":false}',
+    "sparkfleet:gpu": '{"driver":{"branch":"580"}}',
     "sparkfleet:exporter": '{"interval_s":1}',
     "sparkfleet:fleet": "office",
     "sparkfleet:hosts": '{"spark-01":{"addresses":["192.0.2.1"],"port":22}}',

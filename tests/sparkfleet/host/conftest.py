@@ -83,7 +83,8 @@ def project_sources(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> S
     controller = fleet.controller.model_copy(update={"folder": folder})
     read = sources.read(fleet.model_copy(update={"controller": controller}))
     digests = {role: f"digest-of-{role}" for role in Role}
-    fixed: dict[str, Any] = {"exporter": b"PK\x03\x04\xffexporter", "raw": dict.fromkeys(read.raw, b"# as it lies\n")}
+    zipapps = dict.fromkeys(read.zipapps, b"PK\x03\x04\xffexporter")
+    fixed: dict[str, Any] = {"zipapps": zipapps, "raw": dict.fromkeys(read.raw, b"# as it lies\n")}
     return dataclasses.replace(read, **fixed, rules=RULES, role_digests=digests, secret_versions=KEYS)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sparkfleet.host import inventory
-from sparkfleet.host.desired import EXPORTER_PATH, Desired, desired
+from sparkfleet.host.desired import Desired, desired
+from sparkfleet.host.parts import EXPORTER_PATH
 from sparkfleet.host.plan import plan
 from sparkfleet.model import Role
 

@@ -1,0 +1,48 @@
+"""What a role wants of a host beside its templates: the words for it, and a module for each role of fitness.
+
+Each of those holds one function, named as the role: Fleet, host name → Parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+RUNNING = "enabled,active"
+ENABLED = "enabled"  # started by something else, or not in containers
+
+
+@dataclass(frozen=True)
+class Zipapp:
+    """A package of the project that hosts run as one file; `libraries`: what of the controller's goes into it."""
+
+    package: str
+    libraries: tuple[str, ...] = ()
+
+
+EXPORTER_PATH = "/usr/local/lib/sparkfleet/gb10-exporter.pyz"
+GB10_EXPORTER = Zipapp("exporters.gb10", ("prometheus_client", "pynvml"))
+ZIPAPPS = (GB10_EXPORTER,)  # all of them, so that they are read once
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret file of a host: where the controller finds it, and under which name its version is known."""
+
+    reference: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a role wants. `exact`: directories in which nothing else may lie; `raw`: project files, copied."""
+
+    packages: tuple[str, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    exact: tuple[str, ...] = ()
+    raw: dict[str, str] = field(default_factory=dict)
+    zipapps: dict[str, Zipapp] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)
+    tailnet: dict[str, str] = field(default_factory=dict)
