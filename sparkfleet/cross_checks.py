@@ -24,7 +24,7 @@ def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
     single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw)]
-    return [*single, *_addresses(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
+    return [*single, *_addresses(hosts), *_connectx(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
 
 
 def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
@@ -77,6 +77,28 @@ def _addresses(hosts: Mapping[str, Any]) -> list[str]:
             for monitor, versions in monitors.items()
             if monitor != name and versions and first not in versions
         ]
+    return faults
+
+
+def _connectx(hosts: Mapping[str, Any]) -> list[str]:
+    """Ports have addresses, each its own, and each port of a host a network of its own: answers find their way back."""
+    faults = []
+    owner: dict[Any, str] = {}
+    for name, host in hosts.items():
+        ports, has_role = _map(_map(host).get("connectx")), Role.CONNECTX in _roles(host)
+        if has_role != bool(ports):
+            words = "missing; the role connectx gives addresses to these" if has_role else "needs the role connectx"
+            faults.append(f"hosts.{name}.connectx: {words}")
+        networks: dict[Any, str] = {}
+        for port, text in ports.items():
+            address = _interface(text)
+            if address is None:  # told with the single values
+                continue
+            place = f"hosts.{name}.connectx.{port}"
+            if owner.setdefault(address.ip, place) != place:
+                faults.append(f"{place}: {address.ip} is also the address of {owner[address.ip]}")
+            if networks.setdefault(address.network, port) != port:
+                faults.append(f"{place}: {address.network} is also the network of {networks[address.network]}")
     return faults
 
 
@@ -141,6 +163,13 @@ def in_tailnet(address: str) -> bool:
         return False
     found = ipaddress.ip_address(address)
     return any(found in network for network in TAILNET_NETWORKS if network.version == found.version)
+
+
+def _interface(text: Any) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
+    try:
+        return ipaddress.ip_interface(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _roles(host: Any) -> list[str]:

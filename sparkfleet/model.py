@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from sparkfleet.access import Access, Tailnet
 from sparkfleet.fitness import Calypso, ConnectX, Containers, Datasets, Gpu, Jupyter, Memory, Ollama, Upgrade
+from sparkfleet.fitness.connectx import Ports
 from sparkfleet.forms import (
     Address,
     AwsRegion,
@@ -88,6 +89,7 @@ class Host(Described):
     addresses: list[Address] = Field(min_length=1, description="tried in order: tailnet first, LAN after it")
     roles: list[Role] = Field(default_factory=list, description="beside base and access, which every host has")
     port: int = Field(default=22, ge=1, le=65535, description="sshd's port")
+    connectx: Ports = Field(default_factory=dict, description="with the role connectx: interface → address/prefix")
     procfs: HostPath = Field(default=Path("/proc"), description="its /proc; a stand-in replays one elsewhere")
     sysfs: HostPath = Field(default=Path("/sys"), description="its /sys; the same")
     kmsg: HostPath = Field(default=Path("/dev/kmsg"), description="its kernel log; the same")

@@ -66,6 +66,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sparkfleet.host.plugins.module_utils import marker
 
 REMOVED = "/var/lib/sparkfleet/removed"
+PROGRAMS = "/usr/local/lib/sparkfleet/"
 
 
 def content_of(entry):
@@ -142,7 +143,8 @@ def validator(module, command):
 def changes_of(module, tree, roles, remove):
     """What differs, as (role, path, action) with an action that makes it equal."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")  # two runs of one second must not meet
-    for path, entry in sorted(tree["files"].items()):
+    # Our own programs first: some of them judge the files that follow.
+    for path, entry in sorted(tree["files"].items(), key=lambda item: (not item[0].startswith(PROGRAMS), item[0])):
         if entry["role"] in roles:
             content, (uid, gid) = content_of(entry), owner_of(module, path, entry)
             if file_differs(path, entry, content, uid, gid):
