@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,8 @@ from sparkfleet.host.parts.connectx import expected
 from tests.sparkfleet.host.conftest import description
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sparkfleet.host.sources import Sources
 
 OURS = "/etc/netplan/90-sparkfleet-connectx.yaml"
