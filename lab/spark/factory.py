@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lab import gb10, network, shell
-from lab.spark import base
+from lab.spark import base, pip
 
 if TYPE_CHECKING:
     from lab.instance import Instance
@@ -70,6 +70,7 @@ def make(instance: Instance, host: str, root: Path, variant: Variant) -> None:
     base.inside(root, "chmod", "-R", "u=rwX,go=", f"/home/{SETUP_USER}/.ssh")
     (root / "etc/machine-id").write_text(secrets.token_hex(16) + "\n")
     (root / "etc/resolv.conf").write_text("".join(f"nameserver {n}\n" for n in network.nameservers()))
+    (root / "etc/pip.conf").write_text(pip.machine_settings())
     shell.run("ssh-keygen", "-A", "-f", root)
     base.inside(root, "systemctl", "enable", "--quiet", *ENABLED[variant])
     base.inside(root, "systemctl", "disable", "--quiet", *DISABLED[variant])
