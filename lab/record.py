@@ -77,12 +77,10 @@ def start(instance: Instance, label: str, argv: Sequence[str], log: Path, env: M
     Returns once it is recorded; whether it does its work is for the caller to see.
     """
     entry = folder(instance) / "processes" / label
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    entry.unlink(missing_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         subprocess.Popen(
-            ["/bin/sh", "-c", LAUNCH, str(entry), *argv],
+            launching(instance, label, argv),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -94,6 +92,14 @@ def start(instance: Instance, label: str, argv: Sequence[str], log: Path, env: M
         if time.monotonic() > until:
             raise LabError(f"{label} did not start", next_step=f"see {log}")
         time.sleep(0.005)
+
+
+def launching(instance: Instance, label: str, argv: Sequence[str]) -> list[str]:
+    """The words that record themselves under `label` and become `argv`; what was recorded there before is forgotten."""
+    entry = folder(instance) / "processes" / label
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    entry.unlink(missing_ok=True)
+    return ["/bin/sh", "-c", LAUNCH, str(entry), *argv]
 
 
 def note_self(instance: Instance, label: str) -> None:

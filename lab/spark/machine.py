@@ -1,4 +1,4 @@
-"""A stand-in's power: on (overlay mounted, systemd-nspawn, SSH answers) and off, the state kept in between.
+"""A stand-in's power: on (overlay mounted, systemd-nspawn, SSH answers), again, and off, the state kept in between.
 
 A host's first power-on writes its factory state. What it then becomes lives in its overlay until `down`.
 """
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SSH_WITHIN_S = 180.0  # 3 s on an idle machine
 CAPABILITIES = "CAP_NET_ADMIN,CAP_NET_RAW"
 TUN = Path("/dev/net/tun")  # for tailscaled
+# A `reboot` in the stand-in ends nspawn with 133 where it has no unit of its own (EXIT_FORCE_RESTART, nspawn.c). It is
+# started again, as systemd's unit for it does: another boot id, the same disk.
+AGAIN = 'while "$@"; [ $? -eq 133 ]; do :; done'
 TAILNET_SOCKET = "control.sock"  # beside the records, while the lab has a tailnet
 
 
@@ -38,22 +41,28 @@ def boot(instance: Instance, names: Iterable[str], variant: factory.Variant = "c
         if not running(instance, host):
             groups.clear(instance, host)
             mount(instance, host, variant)
-            argv = [*groups.entering(instance, host), *command(instance, host)]
-            record.start(instance, host, argv, instance.host(host) / "console.log", environment())
+            once = [*groups.entering(instance, host), *command(instance, host)]
+            again = ["/bin/sh", "-c", AGAIN, "power", *record.launching(instance, host, once)]
+            record.start(instance, _power(host), again, instance.host(host) / "console.log", environment())
     for host in waited_for:
         wait_for_ssh(instance, host)
 
 
 def halt(instance: Instance, host: str) -> None:
     """Power off in order, as by the button; files stay."""
-    record.stop(instance, host)
+    record.stop(instance, _power(host), host)
     groups.clear(instance, host)
     mounts.unmount(instance.host(host) / "root")
 
 
 def running(instance: Instance, host: str) -> bool:
-    """Whether the stand-in is powered on."""
-    return record.alive(instance, host) is not None
+    """Whether the stand-in is powered on; one that reboots is."""
+    return any(record.alive(instance, label) for label in (host, _power(host)))
+
+
+def _power(host: str) -> str:
+    """The label of what starts a stand-in again."""
+    return f"{host}.power"
 
 
 def tree(instance: Instance, host: str) -> Path:
