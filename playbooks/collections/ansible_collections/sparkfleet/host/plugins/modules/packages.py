@@ -8,7 +8,9 @@ __metaclass__ = type
 DOCUMENTATION = """
 module: packages
 short_description: Install what is missing of a list of Debian packages
-description: Never upgrades, never removes, keeps configuration files that exist, waits for other package managers.
+description:
+  - Never upgrades, never removes, keeps configuration files that exist, waits for other package managers.
+  - Asks apt-get first what it would do, and notes it, so that M(sparkfleet.host.reset) can take it back.
 options:
   names:
     description: The packages.
@@ -33,12 +35,17 @@ installed:
   returned: always
 """
 
+import re
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sparkfleet.host.plugins.module_utils import before
 
 INSTALL = ["apt-get", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef"]
 INSTALL += ["-o", "Dpkg::Options::=--force-confold"]
 # A list that is already there is tried first: refreshing it costs a minute on a slow line.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "NEEDRESTART_MODE": "l"}
+
+PLANNED = re.compile(r"^(?:Inst|Remv) (\S+)(?: (\[\S+\]))?", re.MULTILINE)
 
 
 def missing(module, names):
@@ -56,10 +63,24 @@ def install(module, names):
     # A kill in the middle of an earlier install leaves packages half-configured; this is a no-op otherwise.
     module.run_command(["dpkg", "--configure", "-a", "--force-confold"], environ_update=ENVIRONMENT)
     command = [*INSTALL, "-o", wait, "install", *names]
-    rc, _out, _err = module.run_command(command, environ_update=ENVIRONMENT)
-    if rc:
+    if not attempt(module, command):
         module.run_command(["apt-get", "-q", "-o", wait, "update"], environ_update=ENVIRONMENT, check_rc=True)
-        module.run_command(command, environ_update=ENVIRONMENT, check_rc=True)
+        attempt(module, command, check_rc=True)
+
+
+def attempt(module, command, check_rc=False):
+    """Note what the command will do to which package, then do it; False when apt-get could not."""
+    rc, out, _err = module.run_command([*command, "--simulate"], environ_update=ENVIRONMENT, check_rc=check_rc)
+    if rc:
+        return False
+    before.once("package", planned(out))
+    rc, _out, _err = module.run_command(command, environ_update=ENVIRONMENT, check_rc=check_rc)
+    return not rc
+
+
+def planned(said):
+    """What `apt-get --simulate` said: package to the version that was there before, empty when there was none."""
+    return {name: version.strip("[]") for name, version in PLANNED.findall(said)}
 
 
 def main():

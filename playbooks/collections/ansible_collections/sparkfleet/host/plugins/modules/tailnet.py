@@ -48,6 +48,7 @@ import json
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sparkfleet.host.plugins.module_utils import before
 
 SETTLING = ("", "NoState", "Starting")
 FLAGS = {"accept_dns": "--accept-dns=%s", "hostname": "--hostname=%s", "ssh": "--ssh=%s"}
@@ -154,7 +155,8 @@ def main():
     if module.params["restart"]:
         node.do("systemctl", "daemon-reload")
     node.do("systemctl", "restart" if module.params["restart"] else "start", "tailscaled.service")
-    before = state = node.settled()
+    found = state = node.settled()
+    before.once("tailnet", {"state": found})  # whether a reset has to log the node out
     if state == "NeedsLogin" and key:
         join(node, wanted, key, wait)
         state = node.settled()
@@ -166,7 +168,7 @@ def main():
     if state != "Running" and (key or state != "NeedsLogin"):
         module.fail_json(msg="tailscaled is %s after %d s; its journal says why" % (state or "silent", wait))
     changed = state == "Running" and keep(node, wanted)
-    module.exit_json(changed=changed or state != before, joined=state == "Running")
+    module.exit_json(changed=changed or state != found, joined=state == "Running")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ description:
   - Every file is validated, then replaced atomically. Whatever is replaced in an exact directory or is no longer
     described is moved to /var/lib/sparkfleet/removed, never deleted.
   - Marks the roles that it touches as pending before the first change; M(sparkfleet.host.marker) clears the mark.
+  - Notes what was there before, so that M(sparkfleet.host.reset) can put it back.
 options:
   tree:
     description: The rendered tree as JSON text, as C(spark inventory) writes it.
@@ -33,6 +34,16 @@ options:
         to what was recorded before, so that nothing which an interrupted apply has shipped is ever forgotten.
     type: dict
     default: {}
+  keep:
+    description: Paths that later tasks write (secrets); what stands there before is noted as well.
+    type: list
+    elements: str
+    default: []
+  people:
+    description: Accounts that later tasks make or change; the same.
+    type: list
+    elements: str
+    default: []
 author: sparkfleet
 """
 EXAMPLES = """
@@ -63,7 +74,7 @@ import stat
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sparkfleet.host.plugins.module_utils import marker
+from ansible_collections.sparkfleet.host.plugins.module_utils import before, facts, marker
 
 REMOVED = "/var/lib/sparkfleet/removed"
 PROGRAMS = "/usr/local/lib/sparkfleet/"
@@ -197,6 +208,19 @@ def act(module, path, action):
         put_aside(path, action[1])
 
 
+def note(module, tree, paths):
+    """What the host was before the changes of these paths, and before the later tasks of the same apply."""
+    before.keep(*paths, *module.params["keep"])
+    before.once("user", {name: facts.account(name) for name in module.params["people"]})
+    for path in paths:
+        if path in tree["files"] and facts.is_of_sysctls(path):
+            before.once("sysctl", facts.sysctls(tree["files"][path]["text"]))
+    units = facts.masked({path: link for path, link in tree["links"].items() if path in paths})
+    if units:
+        _rc, out, _err = module.run_command([*facts.ASK_UNITS, *units])
+        before.once("unit", {name: facts.unit_before(row) for name, row in facts.units(out).items()})
+
+
 def sweep(tree):
     """Remove temporary files that a killed run left beside described ones."""
     for folder in {os.path.dirname(path) for path in tree["files"]}:
@@ -214,6 +238,8 @@ def main():
             "roles": {"type": "list", "elements": "str", "required": True},
             "remove": {"type": "list", "elements": "str", "default": []},
             "managed": {"type": "dict", "default": {}},
+            "keep": {"type": "list", "elements": "str", "default": []},
+            "people": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -228,6 +254,7 @@ def main():
         sweep(tree)
     changes = list(changes_of(module, tree, roles, module.params["remove"]))
     if not module.check_mode:
+        note(module, tree, [path for _role, path, _action in changes])
         for _role, path, action in changes:
             act(module, path, action)
     touched = interrupted | {role for role, _path, _action in changes if role}

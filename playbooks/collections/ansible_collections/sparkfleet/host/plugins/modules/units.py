@@ -55,15 +55,12 @@ started:
 import shlex
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sparkfleet.host.plugins.module_utils import before, facts
 
-ASK = ["show", "-p", "Id,LoadState,UnitFileState,ActiveState,NeedDaemonReload"]
 
-
-def states(ctl, names):
+def states(run, names):
     """What systemd says of each unit."""
-    blocks = ctl(*ASK, *names).split("\n\n") if names else []
-    rows = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
-    return {row["Id"]: row for row in rows if "Id" in row}
+    return facts.units(run(*facts.ASK_UNITS, *names)) if names else {}
 
 
 def due(follow_ups, roles, touched):
@@ -111,7 +108,7 @@ def main():
     def ctl(*arguments):
         return run("systemctl", *arguments)
 
-    now = states(ctl, [*wanted, *leave])
+    now = states(run, [*wanted, *leave])
     stale = any(row["NeedDaemonReload"] == "yes" for row in now.values())
     steps = list(due(module.params["follow_ups"], module.params["roles"], module.params["touched"]))
     # systemd 252 does not notice the first drop-in of a unit: it looks only into folders that it has seen before.
@@ -121,10 +118,12 @@ def main():
             ctl("daemon-reload")
         for command, _because_changed in steps:
             run(*shlex.split(command))
-        now = states(ctl, [*wanted, *leave])
+        now = states(run, [*wanted, *leave])
     followed = [command for command, because_changed in steps if because_changed]
     calls = needed(wanted, leave, now)
     if not module.check_mode:
+        changing = {name for names in calls.values() for name in names if name in now}
+        before.once("unit", {name: facts.unit_before(now[name]) for name in sorted(changing)})
         for verb, names in calls.items():
             if names:
                 ctl(verb, *names)
