@@ -88,6 +88,10 @@ def anchored(fleet: Fleet, project: Path) -> Fleet:
     console = fleet.access.console
     if console:
         console = console.model_copy(update={"password_hash": _anchored(console.password_hash, project)})
+    calypso = fleet.calypso
+    if calypso.restricted:
+        opens = {"value": _anchored(calypso.restricted.value, project)}
+        calypso = calypso.model_copy(update={"restricted": calypso.restricted.model_copy(update=opens)})
     tailnet = {
         "auth_key": _anchored(fleet.tailnet.auth_key, project),
         "key": fleet.tailnet.key and (project / fleet.tailnet.key).absolute(),
@@ -99,6 +103,7 @@ def anchored(fleet: Fleet, project: Path) -> Fleet:
             "monitoring": monitoring,
             "access": fleet.access.model_copy(update={"console": console}),
             "tailnet": fleet.tailnet.model_copy(update=tailnet),
+            "calypso": calypso,
         }
     )
 
