@@ -43,6 +43,7 @@ IDLE = {
     "secrets": ("sparkfleet_secrets",),
     "stop": ("sparkfleet_stop",),
     "tailnet": ("sparkfleet_tailnet",),
+    "merged": ("sparkfleet_merged",),
 }
 DEADLINE_S = 3600.0  # of a whole run: the first one installs packages over whatever line the host has
 MOST_WORDS = 2000  # characters of a failure

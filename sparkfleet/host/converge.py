@@ -10,12 +10,13 @@ from sparkfleet.host.apply import Work, apply
 from sparkfleet.host.connection import Target
 from sparkfleet.host.desired import Desired, desired
 from sparkfleet.host.lockdown import Steps, change
+from sparkfleet.host.merged import broken
 from sparkfleet.host.observe import Observed, observe
 from sparkfleet.host.plan import Change, plan
 from sparkfleet.host.way_in import check_break_glass, is_converged, stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sparkfleet.model import Fleet
 
@@ -49,6 +50,7 @@ def converge(
         before = observe(target, wanted.settings, sysfs=sysfs)
         same_machine(name, known, before.facts)
         changes = plan(before.settings, wanted)
+        refuse_broken(name, changes)
         if is_converged(before.settings):
             check_break_glass(fleet, name, changes)
         held.check()
@@ -71,6 +73,17 @@ def same_machine(name: str, known: str | None, facts: Mapping[str, str]) -> None
             f"{name} is another machine than the one this stack knows (machine id {found[:8]}…); nothing was touched.",
             usually="the box was replaced or reinstalled.",
             next_step=f"if that is right: `pulumi state delete` the SparkHost of {name}, then `pulumi up`.",
+        )
+
+
+def refuse_broken(name: str, changes: Sequence[Change]) -> None:
+    """Raise ApplyError when values belong into a file that the host cannot read: it is never overwritten."""
+    if faults := broken(changes):
+        where = "; ".join(f"{path}: {what}" for path, what in faults.items())
+        raise ApplyError(
+            f"{name}: nothing was touched, {where}.",
+            usually="the file was edited by hand, and its program would not read it either.",
+            next_step="mend it on the host; then run the same command again.",
         )
 
 

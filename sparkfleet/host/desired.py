@@ -6,6 +6,7 @@ Pure. The flat map is what the plan compares, what Pulumi records and what peopl
     "listing:/etc/z"   "the only names in it"                    "sysctl:a.b"         "1"
     "user:alice"       "sudo" or "no sudo"                       "role:access"        "<digest of the role's files>"
     "tailnet:state"    "Running", and so on: how the host stands in its tailnet
+    "json:/etc/j#/a/b" "true": a value in a JSON file that is not ours, as JSON text
     "secret:/etc/s"    "<name> key <id of the key>": never the secret, never its digest
 """
 
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from sparkfleet.errors import SparkfleetError
+from sparkfleet.host import merged
 from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, monitors, probes
 from sparkfleet.model import Role
 from sparkfleet.monitoring import grafana
@@ -105,6 +107,7 @@ class Desired:
                 ("link", parts.links),
                 ("tailnet", parts.tailnet),
                 ("secret", {path: self.secret_setting(secret) for path, secret in parts.secrets.items()}),
+                (merged.KIND, merged.settings(parts.merged)),
                 ("listing", {folder: self._listing(folder) for folder in parts.exact}),
             ):
                 for name, value in values.items():

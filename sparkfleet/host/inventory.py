@@ -11,6 +11,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet import secrets
+from sparkfleet.host import merged
 from sparkfleet.host.connection import Target
 from sparkfleet.host.openssh import ssh_options
 from sparkfleet.host.plan import roles_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 # What sparkfleet takes away again when it is no longer described. Packages and kernel settings stay.
-MANAGED = ("file:", "link:", "unit:", "secret:", "user:")
+MANAGED = ("file:", "link:", "unit:", "secret:", "user:", f"{merged.KIND}:")
 
 
 def tree(desired: Desired, changes: Sequence[Change] | None = None) -> str:
@@ -83,6 +84,9 @@ def variables(desired: Desired, changes: Sequence[Change] | None) -> dict[str, A
         "sparkfleet_users_gone": [k.partition(":")[2] for k in gone if k.startswith("user:")],
         "sparkfleet_secrets": {path: {"reference": references[path]} for path in of("secret")},
         "sparkfleet_tailnet": of("tailnet", whole_role=True),
+        "sparkfleet_merged": merged.files(
+            desired, of(merged.KIND), [k.partition(":")[2] for k in gone if k.startswith(f"{merged.KIND}:")]
+        ),
         "sparkfleet_secret_settings": {
             key.removeprefix("secret:"): value for key, value in desired.settings.items() if key.startswith("secret:")
         },

@@ -30,7 +30,8 @@ MOST_FORGOTTEN = 1000  # settings that a host may report although nobody asked
 # these names become paths and unit names in Ansible's variables, where "{{ … }}" would be run on the controller.
 PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+:%,=~\\-]+)+")
 UNIT = re.compile(r"[A-Za-z0-9._@:\\][A-Za-z0-9._@:\\-]*\.[a-z]+")
-FORGOTTEN = {"file": PATH, "link": PATH, "secret": PATH, "unit": UNIT, "user": USER_NAME}
+POINTER = re.compile(PATH.pattern + r"#(/[A-Za-z0-9._@+:%,=~ -]+)+")
+FORGOTTEN = {"file": PATH, "link": PATH, "secret": PATH, "unit": UNIT, "user": USER_NAME, "json": POINTER}
 FACTS = {
     "machine_id", "boot_id", "hostname", "kernel", "machine", "os", "dgx_os", "board", "driver", "memory_total_kib",
     "tailnet_addresses", "tailnet_state",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from sparkfleet.host import merged
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def plan(observed: Mapping[str, str], desired: Desired) -> list[Change]:
     for key in sorted({*observed, *desired.settings}):
         before, after = observed.get(key), desired.settings.get(key)
         if before != after:
-            role = desired.role_of(key) or _role_of_the_gone(key)
+            role = desired.role_of(key) or _role_of_the_gone(key, desired)
             changes.append(Change(key, before, after, role, desired.disruptive(key), _reason(key, before, after)))
     order = list(Role)
     return sorted(changes, key=lambda change: (order.index(change.role), change.key))
@@ -55,8 +56,11 @@ def roles_of(changes: Iterable[Change]) -> list[Role]:
     return [role for role in Role if role in named]
 
 
-def _role_of_the_gone(key: str) -> Role:
+def _role_of_the_gone(key: str, desired: Desired) -> Role:
     """Who takes away what is no longer described: the role that once shipped it may have left the host."""
+    kind, _, name = key.partition(":")
+    if kind == merged.KIND and (owner := merged.owner(desired, name.partition("#")[0])):
+        return Role(owner)
     return Role.ACCESS if key.startswith("user:") else Role.BASE
 
 
@@ -67,6 +71,8 @@ def _reason(key: str, before: str | None, after: str | None) -> str:
         return "no longer described"
     if before is None:
         return "not there yet"
+    if kind == merged.KIND and before.startswith(merged.BROKEN):
+        return "its file is no JSON: mend it on the host, it is not overwritten"
     if kind == "role":
         return "an earlier apply was interrupted" if before == PENDING else "the role's tasks changed"
     if kind == "file" and before.split()[0] == after.split()[0]:

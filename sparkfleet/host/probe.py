@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import stat
 import subprocess
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 REQUEST: dict[str, Any] = {}  # replaced: {"settings": {key: wanted}, "sysfs": "/sys"}
 SYSCTL_FILE = "/etc/sysctl.d/60-sparkfleet.conf"
 MARKER = "/var/lib/sparkfleet/marker.json"
+MISSING: Any = object()
 
 
 def read(path: str) -> str | None:
@@ -121,6 +123,41 @@ def unit_states(wanted: dict[str, str]) -> dict[str, str]:
     return found
 
 
+def json_states(names: list[str]) -> dict[str, str]:
+    """The values in JSON files that are not ours, `path#/pointer` → JSON text; of a broken file where it is broken."""
+    found: dict[str, str] = {}
+    documents: dict[str, Any] = {}
+    for name in names:
+        path, _, pointer = name.partition("#")
+        if path not in documents:
+            documents[path] = json_document(path)
+        value = documents[path]
+        if isinstance(value, str):
+            found[name] = value
+            continue
+        for token in pointer[1:].split("/"):
+            token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901  (as RFC 6901 has it)
+            value = value.get(token, MISSING) if isinstance(value, dict) else MISSING
+        if value is not MISSING:  # in the form of `merged.canonical`
+            found[name] = re.sub(r"\{(?=[{%#])", r"\\u007b", json.dumps(value, sort_keys=True))
+    return found
+
+
+def json_document(path: str) -> Any:
+    """A JSON file's object, {} when there is none or nothing in it; words when it is something else."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        document = json.loads(text) if text.strip() else {}
+    except FileNotFoundError:
+        return {}
+    except json.JSONDecodeError as error:
+        return f"broken: line {error.lineno} column {error.colno}: {error.msg}"
+    except (OSError, ValueError, RecursionError) as error:
+        return f"broken: {getattr(error, 'strerror', None) or type(error).__name__}"
+    return document if isinstance(document, dict) else "broken: line 1 column 1: expected an object"
+
+
 def secret_state(path: str, marker: dict[str, Any]) -> str | None:
     """The recorded reference while the file is the one that was shipped; its digest never leaves the host."""
     record = marker.get("secrets", {}).get(path)
@@ -204,6 +241,7 @@ def main() -> None:
         found.update({f"package:{n}": s for n, s in package_states(sorted(by_kind["package"])).items()})
     if "unit" in by_kind:
         found.update({f"unit:{n}": s for n, s in unit_states(by_kind["unit"]).items()})
+    found.update({f"json:{name}": value for name, value in json_states(list(by_kind.get("json", {}))).items()})
     tailnet = said_by_tailscale("status", "--json", "--peers=false")
     if "tailnet" in by_kind:
         found.update({f"tailnet:{n}": s for n, s in tailnet_states(tailnet).items() if n in by_kind["tailnet"]})

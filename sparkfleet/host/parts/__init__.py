@@ -6,6 +6,7 @@ Each of those holds one function, named as the role: Fleet, host name → Parts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 RUNNING = "enabled,active"
 ENABLED = "enabled"  # started by something else, or not in containers
@@ -46,3 +47,5 @@ class Parts:
     zipapps: dict[str, Zipapp] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
     tailnet: dict[str, str] = field(default_factory=dict)
+    merged: dict[str, dict[str, Any]] = field(default_factory=dict)  # JSON file that is not ours → pointer → value
+    validators: dict[str, str] = field(default_factory=dict)  # commands that must accept such a file (%s) first
