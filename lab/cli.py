@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lab import calypso as triton
 from lab import down as downing
 from lab import env as environment
-from lab import gb10, record, spark, stack, summary, tailnet
+from lab import gb10, network, record, spark, stack, summary, tailnet
 from lab import up as upping
 from lab.errors import LabError
 from lab.instance import OCTETS, Instance
@@ -89,6 +90,21 @@ def boot(name: str, host: str) -> None:
 def scenario(name: str, host: str, scenario: str) -> None:
     """Let the simulated GB10 of HOST replay SCENARIO."""
     gb10.load(spark.tree(Instance.named(name), host), scenario)
+
+
+@verbs.command()
+@named
+@click.option("--stop", is_flag=True, help="end it")
+def calypso(name: str, *, stop: bool) -> None:
+    """Start a Triton server beside the lab and say where it is reached."""
+    instance = Instance.named(name)
+    if stop:
+        triton.stop(instance)
+        return
+    record.claim(instance)
+    network.up(instance)
+    with Progress() as progress:
+        click.echo(triton.up(instance, triton.ensure(progress.step)))
 
 
 @verbs.command()
