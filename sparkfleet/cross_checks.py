@@ -7,8 +7,10 @@ reads.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Any
 
+from sparkfleet.fitness.gpu import CUDA_OF_BRANCH, CUDA_VERSION
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ CONTROLLER = "controller"
 def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
-    single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw)]
+    single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw), *_toolkit(_map(raw.get("gpu")))]
     return [*single, *_addresses(hosts), *_connectx(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
 
 
@@ -78,6 +80,19 @@ def _addresses(hosts: Mapping[str, Any]) -> list[str]:
             if monitor != name and versions and first not in versions
         ]
     return faults
+
+
+def _toolkit(gpu: Mapping[str, Any]) -> list[str]:
+    """A toolkit beside the system's is not above the CUDA that the driver's branch runs."""
+    toolkit, branch = gpu.get("cuda_toolkit"), str(_map(gpu.get("driver")).get("branch", "580"))
+    highest = CUDA_OF_BRANCH.get(branch)
+    if not isinstance(toolkit, str) or not re.fullmatch(CUDA_VERSION, toolkit):  # told with the single values
+        return []
+    if highest is None:
+        return [f"gpu.cuda_toolkit: which CUDA driver branch {branch} runs is not known; write null"]
+    if [*map(int, toolkit.split("."))] > [*map(int, highest.split("."))]:
+        return [f"gpu.cuda_toolkit: {toolkit} is above CUDA {highest}, the highest that driver branch {branch} runs"]
+    return []
 
 
 def _connectx(hosts: Mapping[str, Any]) -> list[str]:

@@ -64,7 +64,8 @@ def _show(found: list[Finding]) -> None:
             for change in changes:
                 _show_change(console, change)
         for check in host.checks:
-            mark = {"ok": "[green]ok[/]", "unknown": "[yellow]unknown[/]"}.get(check.verdict, "[red]differs[/]")
+            colour = {"ok": "green", "differs": "red"}.get(check.verdict, "yellow")
+            mark = f"[{colour}]{check.verdict}[/]"
             console.print(f"  check {check.name}: {mark}  {escape(check.detail)}")
 
 

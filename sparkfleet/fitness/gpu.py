@@ -9,6 +9,20 @@ from pydantic import Field
 from sparkfleet.forms import Described, matching
 
 Branch = Annotated[str, matching(r"[1-9][0-9]{2}", 'a driver branch such as "580"')]
+CUDA_VERSION = r"[1-9][0-9]\.[0-9]"
+CudaVersion = Annotated[str, matching(CUDA_VERSION, 'a version of CUDA such as "13.0"')]
+
+# The highest CUDA that a driver branch runs, as the containers of Triton bring them together (their
+# docs/introduction/compatibility.md, read 2026-10). A toolkit above it makes PTX that the driver does not take.
+CUDA_OF_BRANCH = {
+    "570": "12.8",
+    "575": "12.9",
+    "580": "13.0",
+    "590": "13.1",
+    "595": "13.2",
+    "610": "13.3",
+    "615": "13.4",
+}
 
 
 class Driver(Described):
@@ -24,6 +38,9 @@ class Gpu(Described):
     """The GB10 and its driver, on hosts with the role gpu."""
 
     driver: Driver = Driver()
+    cuda_toolkit: CudaVersion | None = Field(
+        default=None, description="beside what the system has, in /usr/local/cuda-13.0; not above the driver's CUDA"
+    )
     clock_cap_mhz: int | None = Field(
         default=None, ge=208, le=3003, description="SM clock, set after each boot and driver reload; null: none"
     )

@@ -1,4 +1,4 @@
-"""A host's facts → checks: what is looked at but never changed (driver branch, platform).
+"""A host's facts → checks: what is looked at but never changed (driver branch, platform, known issues).
 
 Pure. They show in `spark plan` and `spark verify`, never as a difference that cannot be applied.
 """
@@ -8,24 +8,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from sparkfleet.host import driver, known_issues
+from sparkfleet.model import Role
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from sparkfleet.model import Fleet
 
 
 @dataclass(frozen=True)
 class Check:
-    """One question about a host. `unknown`: the host does not say, so nothing is claimed."""
+    """One question about a host. `unknown`: nobody says, so nothing is claimed; `warn`: somebody should look."""
 
     name: str
-    verdict: Literal["ok", "differs", "unknown"]
+    verdict: Literal["ok", "differs", "warn", "unknown"]
     detail: str
 
 
-def checks(fleet: Fleet, facts: Mapping[str, str]) -> list[Check]:
-    """What the facts of one host say about what sparkfleet never changes."""
-    return [_driver(fleet.gpu.driver.branch, facts.get("driver")), _platform(facts)]
+def checks(fleet: Fleet, facts: Mapping[str, str], roles: Container[Role] = ()) -> list[Check]:
+    """What the facts of one host with these roles say about what sparkfleet never changes."""
+    found = [_driver(fleet.gpu.driver.branch, facts.get("driver")), _platform(facts)]
+    return [*found, *_gpu(fleet, facts)] if Role.GPU in roles else found
+
+
+def _gpu(fleet: Fleet, facts: Mapping[str, str]) -> list[Check]:
+    """What is known of the combination that runs, and whether the description asks for what is refused here."""
+    issues = known_issues.judge(facts)
+    verdicts: dict[str, Literal["differs", "warn", "unknown"]] = {"bad": "differs", "warn": "warn"}
+    found = [
+        Check(f"known issue {issue.id}", verdicts.get(issue.verdict, "unknown"), f"{issue.what}; {issue.next_step}")
+        for issue in issues
+    ]
+    if not issues:
+        found.append(Check("known issues", "ok", f"none: {known_issues.combination(facts)}"))
+    if refused := driver.refusal(fleet.gpu, facts):
+        found.append(Check("driver.manage", "differs", f"install will be refused: {refused}"))
+    return found
 
 
 def _driver(branch: str, driver: str | None) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparkfleet.errors import ApplyError, SparkfleetError, VerifyError
-from sparkfleet.host import lock, sources
+from sparkfleet.host import driver, lock, sources
 from sparkfleet.host.apply import Work, apply
 from sparkfleet.host.connection import Target
 from sparkfleet.host.desired import Desired, desired
@@ -49,6 +49,7 @@ def converge(
     with lock.held(target, "pulumi up", say=say) as held:
         before = observe(target, wanted.settings, sysfs=sysfs)
         same_machine(name, known, before.facts)
+        driver.check(fleet, wanted, before.facts)
         changes = plan(before.settings, wanted)
         refuse_broken(name, changes)
         if is_converged(before.settings):

@@ -34,6 +34,7 @@ POINTER = re.compile(PATH.pattern + r"#(/[A-Za-z0-9._@+:%,=~ -]+)+")
 FORGOTTEN = {"file": PATH, "link": PATH, "secret": PATH, "unit": UNIT, "user": USER_NAME, "json": POINTER}
 FACTS = {
     "machine_id", "boot_id", "hostname", "kernel", "machine", "os", "dgx_os", "board", "driver", "memory_total_kib",
+    "cmdline", "driver_flavour", "gpu", "watchdog",
     "tailnet_addresses", "tailnet_state",
 }  # fmt: skip
 
@@ -47,15 +48,15 @@ class Observed:
     address: str
 
 
-def observe(target: Target, settings: Mapping[str, str], *, sysfs: str = "/sys") -> Observed:
+def observe(target: Target, settings: Mapping[str, str], *, sysfs: str = "/sys", procfs: str = "/proc") -> Observed:
     """Ask one host; raises UnreachableError, or SparkfleetError when the probe itself fails."""
     with Session(target) as session:
-        return ask(session, settings, sysfs=sysfs)
+        return ask(session, settings, sysfs=sysfs, procfs=procfs)
 
 
-def ask(session: Session, settings: Mapping[str, str], *, sysfs: str = "/sys") -> Observed:
+def ask(session: Session, settings: Mapping[str, str], *, sysfs: str = "/sys", procfs: str = "/proc") -> Observed:
     """The same over a session that is open already."""
-    request = json.dumps({"settings": dict(settings), "sysfs": sysfs})
+    request = json.dumps({"settings": dict(settings), "sysfs": sysfs, "procfs": procfs})
     # repr of the JSON text inside json.loads: true, false and null need no translation into Python.
     script = PROBE.read_text().replace(PLACEHOLDER, f"REQUEST = json.loads({request!r})", 1)
     result = session.run(COMMAND, stdin=script)

@@ -4,6 +4,7 @@ Self-contained (standard library, Python 3.10 or newer); `observe` replaces the 
 SSH on stdin. Beside the wanted keys it reports what sparkfleet once shipped (from its marker) and a few facts.
 """
 
+import glob
 import grp
 import hashlib
 import json
@@ -14,7 +15,7 @@ import stat
 import subprocess
 from typing import Any
 
-REQUEST: dict[str, Any] = {}  # replaced: {"settings": {key: wanted}, "sysfs": "/sys"}
+REQUEST: dict[str, Any] = {}  # replaced: {"settings": {key: wanted}, "sysfs": "/sys", "procfs": "/proc"}
 SYSCTL_FILE = "/etc/sysctl.d/60-sparkfleet.conf"
 MARKER = "/var/lib/sparkfleet/marker.json"
 MISSING: Any = object()
@@ -194,7 +195,22 @@ def tailnet_states(status: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def facts(sysfs: str, tailnet: dict[str, Any]) -> dict[str, str]:
+def gpu(sysfs: str) -> str:
+    """Vendor and device of NVIDIA's display controllers on the PCI bus, each once: 10de:2e12 is a GB10."""
+    found = set()
+    for place in glob.glob(f"{sysfs}/bus/pci/devices/*"):
+        if read(f"{place}/vendor") == "0x10de" and (read(f"{place}/class") or "").startswith("0x03"):
+            found.add("10de:" + (read(f"{place}/device") or "").removeprefix("0x"))
+    return " ".join(sorted(found))
+
+
+def driver_flavour(procfs: str) -> str:
+    """Whether the loaded kernel modules are the open ones; empty when none are, or they do not say."""
+    said = read(f"{procfs}/driver/nvidia/version") or ""
+    return "" if "Kernel Module" not in said else "open" if "Open Kernel Module" in said else "proprietary"
+
+
+def facts(sysfs: str, procfs: str, tailnet: dict[str, Any]) -> dict[str, str]:
     """What identifies the machine; what it does not say is left out."""
     dgx = pairs(read("/etc/dgx-release"), "=")
     board = [read(f"{sysfs}/class/dmi/id/{name}") for name in ("board_vendor", "product_name")]
@@ -202,12 +218,16 @@ def facts(sysfs: str, tailnet: dict[str, Any]) -> dict[str, str]:
         "machine_id": read("/etc/machine-id"),
         "boot_id": read("/proc/sys/kernel/random/boot_id"),
         "hostname": os.uname().nodename,
-        "kernel": os.uname().release,
+        "kernel": read(f"{procfs}/sys/kernel/osrelease") or os.uname().release,
+        "cmdline": read(f"{procfs}/cmdline"),
         "machine": os.uname().machine,
         "os": pairs(read("/etc/os-release"), "=").get("PRETTY_NAME"),
         "dgx_os": dgx.get("DGX_OTA_VERSION", dgx.get("DGX_SWBUILD_VERSION")),
         "board": " ".join(filter(None, board)),
         "driver": read(f"{sysfs}/module/nvidia/version"),
+        "driver_flavour": driver_flavour(procfs),
+        "gpu": gpu(sysfs),
+        "watchdog": read(f"{sysfs}/class/watchdog/watchdog0/identity"),
         "memory_total_kib": pairs(read("/proc/meminfo"), ":").get("MemTotal", "").replace(" kB", ""),
         "tailnet_addresses": ",".join(tailnet.get("TailscaleIPs") or []),
         "tailnet_state": tailnet.get("BackendState"),
@@ -246,7 +266,8 @@ def main() -> None:
     if "tailnet" in by_kind:
         found.update({f"tailnet:{n}": s for n, s in tailnet_states(tailnet).items() if n in by_kind["tailnet"]})
     settings = {key: value for key, value in found.items() if value is not None}
-    print(json.dumps({"settings": settings, "facts": facts(REQUEST["sysfs"], tailnet)}, sort_keys=True))
+    told = facts(REQUEST["sysfs"], REQUEST["procfs"], tailnet)
+    print(json.dumps({"settings": settings, "facts": told}, sort_keys=True))
 
 
 main()

@@ -56,8 +56,12 @@ def findings(fleet: Fleet, names: list[str]) -> list[Finding]:
 
 def finding(fleet: Fleet, wanted: Desired) -> Finding:
     """Observe one host and plan it; an error becomes part of the finding."""
+    host = fleet.hosts[wanted.host]
     try:
-        observed = observe(Target.of(fleet, wanted.host), wanted.settings, sysfs=str(fleet.hosts[wanted.host].sysfs))
+        observed = observe(
+            Target.of(fleet, wanted.host), wanted.settings, sysfs=str(host.sysfs), procfs=str(host.procfs)
+        )
     except SparkfleetError as error:
         return Finding(wanted.host, wanted, error=error)
-    return Finding(wanted.host, wanted, observed, plan(observed.settings, wanted), checks(fleet, observed.facts))
+    looked_at = checks(fleet, observed.facts, wanted.roles)
+    return Finding(wanted.host, wanted, observed, plan(observed.settings, wanted), looked_at)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparkfleet.host.parts import Parts
+from sparkfleet.host import driver
+from sparkfleet.host.parts import RUNNING, Parts
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
+SETTINGS, SETTINGS_PATH = "sparkfleet/host/gpu_settings.py", "/usr/local/lib/sparkfleet/gpu-settings.py"
+
 
 def gpu(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
-    """Nothing yet."""
-    return Parts()
+    """Driver (installed or only held), toolkit, and what the driver forgets: put back by a timer and after a load."""
+    return Parts(
+        packages=("python3", *driver.packages(fleet.gpu)),
+        units={"sparkfleet-gpu.timer": RUNNING},
+        raw={SETTINGS_PATH: SETTINGS},
+    )

@@ -40,10 +40,11 @@ class Probed:
         file.chmod(mode)
         return str(file)
 
-    def answer(self, *keys: str, sysfs: str = "/nowhere", **wanted: str) -> dict[str, Any]:
+    def answer(self, *keys: str, sysfs: str = "/nowhere", procfs: str = "/nowhere", **wanted: str) -> dict[str, Any]:
         """Run the script as `observe` sends it: on stdin, isolated."""
         (self.folder / "marker.json").write_text(json.dumps(self.marker))
-        request = json.dumps({"settings": {**dict.fromkeys(keys, "wanted"), **wanted}, "sysfs": sysfs})
+        settings = {**dict.fromkeys(keys, "wanted"), **wanted}
+        request = json.dumps({"settings": settings, "sysfs": sysfs, "procfs": procfs})
         script = PROBE.read_text().replace(PLACEHOLDER, f"REQUEST = json.loads({request!r})", 1)
         for place, name in PLACES.items():
             script = script.replace(place, str(self.folder / name))
