@@ -25,7 +25,8 @@ CONTROLLER = "controller"
 def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
-    single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw), *_toolkit(_map(raw.get("gpu")))]
+    single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw)]
+    single += _toolkit(_map(raw.get("gpu")))
     return [*single, *_addresses(hosts), *_connectx(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
 
 
