@@ -1,4 +1,4 @@
-"""align_table.toml → Table: which CUDA, TensorRT and driver each Triton container holds and needs, and what a GB10 takes.
+"""align_table.toml → Table: which CUDA, TensorRT and driver each Triton container needs, and what a GB10 takes.
 
 Checked on reading, so that `align` can rely on it: every version has numbers, every row and its source are there once.
 """
@@ -64,7 +64,7 @@ class Driver(Entry):
 
 
 class Gb10(Entry):
-    """What the GPU of a DGX Spark asks of a container; `compatible_seen`: CUDA versions seen to work with older ones."""
+    """What the GPU of a DGX Spark asks of a container; `compatible_seen`: newer CUDA that was seen to work."""
 
     compute_capability: str
     minimum_cuda: Cuda

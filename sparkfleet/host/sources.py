@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import keyring
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.parts import ZIPAPPS, Zipapp, connectx, gpu
+from sparkfleet.host.parts import ZIPAPPS, Zipapp, alignment, connectx, gpu
 from sparkfleet.host.roles import (
     CONSOLE,
     DASHBOARDS,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROJECT = Path(__file__).resolve().parents[2]
-RAW = (connectx.SCRIPT, gpu.SETTINGS, PRIVILEGED, ROTATION_DATES, STORAGE_LIMIT, *DASHBOARDS)
+RAW = (alignment.PROGRAM, connectx.SCRIPT, gpu.SETTINGS, PRIVILEGED, ROTATION_DATES, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sparkfleet.host import driver
 from sparkfleet.host.parts import RUNNING, Parts
+from sparkfleet.host.parts.alignment import alignment
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
@@ -15,8 +16,9 @@ SETTINGS, SETTINGS_PATH = "sparkfleet/host/gpu_settings.py", "/usr/local/lib/spa
 
 def gpu(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     """Driver (installed or only held), toolkit, and what the driver forgets: put back by a timer and after a load."""
+    aligned = alignment(fleet)
     return Parts(
         packages=("python3", *driver.packages(fleet.gpu)),
-        units={"sparkfleet-gpu.timer": RUNNING},
-        raw={SETTINGS_PATH: SETTINGS},
+        units={"sparkfleet-gpu.timer": RUNNING, **aligned.units},
+        raw={SETTINGS_PATH: SETTINGS, **aligned.raw},
     )

@@ -1,0 +1,32 @@
+"""Fleet → what the role gpu brings for the alignment with Calypso: the fact file's text, and what makes metrics of it.
+
+All of it comes from the description and the table alone. The live server is asked by `spark align`: what it says today
+must not change what a plan says about a host.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sparkfleet.host import align, align_table
+from sparkfleet.host.parts import RUNNING, Parts
+
+if TYPE_CHECKING:
+    from sparkfleet.model import Fleet
+
+FACT_FILE = "/etc/sparkfleet/alignment.json"
+PROGRAM, PROGRAM_PATH = "sparkfleet/host/alignment_metrics.py", "/usr/local/lib/sparkfleet/alignment-metrics.py"
+
+
+def alignment(fleet: Fleet) -> Parts:
+    """A program on a timer; nothing where no server is described."""
+    if not fleet.calypso.described:
+        return Parts()
+    return Parts(units={"sparkfleet-alignment.timer": RUNNING}, raw={PROGRAM_PATH: PROGRAM})
+
+
+def fact_file(fleet: Fleet) -> str:
+    """What lies at FACT_FILE, as JSON; empty where no server is described."""
+    found = align.described(fleet, align_table.read())
+    return json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if found else ""
