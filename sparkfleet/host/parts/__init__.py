@@ -22,7 +22,8 @@ class Zipapp:
 
 EXPORTER_PATH = "/usr/local/lib/sparkfleet/gb10-exporter.pyz"
 GB10_EXPORTER = Zipapp("exporters.gb10", ("prometheus_client", "pynvml"))
-ZIPAPPS = (GB10_EXPORTER,)  # all of them, so that they are read once
+MEMGUARD = Zipapp("workloads.memguard")
+ZIPAPPS = (GB10_EXPORTER, MEMGUARD)  # all of them, so that they are read once
 
 
 @dataclass(frozen=True)
