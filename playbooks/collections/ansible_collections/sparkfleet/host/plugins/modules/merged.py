@@ -123,7 +123,7 @@ def same(one, other):
 def validator(module, command):
     """A check for `marker.replace`: raises RefusedError with the validator's own words; None without its program."""
     words = shlex.split(command)
-    if not words or not shutil.which(words[0], path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"):
+    if not words or not shutil.which(words[0]):
         return None
 
     def check(temporary):
@@ -163,7 +163,9 @@ def merge(module, path, entry):
 def main():
     """Run as an Ansible module."""
     module = AnsibleModule(
-        {"files": {"type": "dict", "required": True}},
+        {
+            "files": {"type": "dict", "required": True},
+        },
         supports_check_mode=True,
     )
     os.umask(0o022)  # root's own is stricter on a hardened machine: others must read what we make
