@@ -25,7 +25,7 @@ CONTROLLER = "controller"
 def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
-    single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw)]
+    single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw), *_node(raw, hosts)]
     single += _toolkit(_map(raw.get("gpu")))
     return [*single, *_addresses(hosts), *_connectx(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
 
@@ -170,6 +170,20 @@ def _tailnet(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
                 f"hosts.{name}.addresses: the first one must be the host's address in the tailnet; `spark plan {name}` "
                 "shows it once the host has joined"
             )
+    return faults
+
+
+def _node(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
+    """What runs in an environment has the role that builds it; notebooks run as somebody who may log in."""
+    faults = [
+        f"hosts.{name}.roles: {role} needs node beside it, which builds its environment"
+        for name, host in hosts.items()
+        for role in (Role.DATASETS, Role.JUPYTER)
+        if role in _roles(host) and Role.NODE not in _roles(host)
+    ]
+    user, people = _map(raw.get("jupyter")).get("user"), list(_map(_map(raw.get("access")).get("users")))
+    if any(Role.JUPYTER in _roles(host) for host in hosts.values()) and user not in people:
+        faults.append(f"jupyter.user: expected one of access.users ({', '.join(people)}), found {user or 'nobody'}")
     return faults
 
 

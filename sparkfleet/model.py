@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from sparkfleet.access import Access, Tailnet
-from sparkfleet.fitness import Calypso, ConnectX, Containers, Datasets, Gpu, Jupyter, Memory, Ollama, Upgrade
+from sparkfleet.fitness import Calypso, ConnectX, Containers, Datasets, Gpu, Jupyter, Memory, Node, Ollama, Upgrade
 from sparkfleet.fitness.connectx import Ports
 from sparkfleet.forms import (
     Address,
@@ -169,6 +169,7 @@ class Fleet(Described):
     gpu: Gpu = Gpu()
     memory: Memory = Memory()
     containers: Containers = Containers()
+    node: Node = Node()
     datasets: Datasets = Datasets()
     jupyter: Jupyter = Jupyter()
     ollama: Ollama = Ollama()

@@ -8,6 +8,7 @@ Pure. The flat map is what the plan compares, what Pulumi records and what peopl
     "tailnet:state"    "Running", and so on: how the host stands in its tailnet
     "json:/etc/j#/a/b" "true": a value in a JSON file that is not ours, as JSON text
     "secret:/etc/s"    "<name> key <id of the key>": never the secret, never its digest
+    "environment:x"    "<digest of the lock>": a Python environment that was built from it, for the host's Python
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import holds, merged
-from sparkfleet.host.parts.alignment import fact_file
+from sparkfleet.host.parts import lock
 from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, monitors, probes
 from sparkfleet.model import Role
 from sparkfleet.monitoring import grafana
@@ -110,6 +111,7 @@ class Desired:
                 ("secret", {path: self.secret_setting(secret) for path, secret in parts.secrets.items()}),
                 (merged.KIND, merged.settings(parts.merged)),
                 ("listing", {folder: self._listing(folder) for folder in parts.exact}),
+                ("environment", {name: self.files[lock(name)].setting.split()[0] for name in parts.environments}),
             ):
                 for name, value in values.items():
                     yield f"{kind}:{name}", value, role
@@ -191,7 +193,6 @@ def _context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Parts]) -> d
         "exporters": exporters(fleet),
         "monitors": monitors(fleet),
         "probes": probes(fleet),
-        "alignment": fact_file(fleet),
         "holds": holds.pins(fleet.gpu),
         "alertmanager": for_webhooks(fleet.monitoring.receivers),
     }

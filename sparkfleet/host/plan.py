@@ -78,6 +78,7 @@ def _reason(key: str, before: str | None, after: str | None) -> str:
     if kind == "file" and before.split()[0] == after.split()[0]:
         return "owner or mode differs"
     return {
+        "environment": "it was made from another lock, or for another Python",
         "file": "content differs",
         "listing": "holds other files than described",
         "secret": "the host's key is another one, or the file was touched",

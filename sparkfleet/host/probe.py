@@ -13,6 +13,7 @@ import pwd
 import re
 import stat
 import subprocess
+import sys
 from typing import Any
 
 REQUEST: dict[str, Any] = {}  # replaced: {"settings": {key: wanted}, "sysfs": "/sys", "procfs": "/proc"}
@@ -80,6 +81,13 @@ def listing_state(folder: str) -> str | None:
         return " ".join(sorted(os.listdir(folder)))
     except OSError:
         return None
+
+
+def environment_state(name: str) -> str | None:
+    """Which lock a Python environment was made from; another text when it was made for another Python."""
+    made_from, _, version = (read(f"/opt/sparkfleet/{name}/made-from") or "").partition(" ")
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return (made_from or None) if version in {here, ""} else f"{made_from} for Python {version}"
 
 
 def user_state(name: str) -> str | None:
@@ -251,6 +259,7 @@ def main() -> None:
         ("link", link_state),
         ("listing", listing_state),
         ("user", user_state),
+        ("environment", environment_state),
         ("sysctl", sysctl_state),
         ("secret", lambda path: secret_state(path, marker)),
         ("role", marker.get("roles", {}).get),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import keyring
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.parts import ZIPAPPS, Zipapp, alignment, connectx, gpu
+from sparkfleet.host.parts import ENVIRONMENT, JOBS, ZIPAPPS, Zipapp, connectx, gpu, jupyter
 from sparkfleet.host.roles import (
     CONSOLE,
     DASHBOARDS,
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROJECT = Path(__file__).resolve().parents[2]
-RAW = (alignment.PROGRAM, connectx.SCRIPT, gpu.SETTINGS, PRIVILEGED, ROTATION_DATES, STORAGE_LIMIT, *DASHBOARDS)
+LOCKS = ("requirements/jupyter.txt", "requirements/node.txt")
+PROGRAMS = (connectx.SCRIPT, gpu.SETTINGS, ENVIRONMENT, JOBS, jupyter.GPU_CHECK, PRIVILEGED, ROTATION_DATES)
+RAW = (*LOCKS, *PROGRAMS, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 
 

@@ -22,8 +22,15 @@ class Zipapp:
 
 EXPORTER_PATH = "/usr/local/lib/sparkfleet/gb10-exporter.pyz"
 GB10_EXPORTER = Zipapp("exporters.gb10", ("prometheus_client", "pynvml"))
+SPARK_NODE = Zipapp("workloads")
 MEMGUARD = Zipapp("workloads.memguard")
-ZIPAPPS = (GB10_EXPORTER, MEMGUARD)  # all of them, so that they are read once
+ZIPAPPS = (GB10_EXPORTER, SPARK_NODE, MEMGUARD)  # all of them, so that they are read once
+ENVIRONMENT, JOBS = "sparkfleet/host/environment.py", "sparkfleet/host/jobs.py"  # programs of hosts
+
+
+def lock(environment: str) -> str:
+    """Where a host keeps the hashed lock of one of its Python environments."""
+    return f"/etc/sparkfleet/environments/{environment}.txt"
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a role wants. `exact`: directories in which nothing else may lie; `raw`: project files, copied."""
+    """What a role wants. `exact`: directories in which nothing else may lie; `raw`: project files, copied.
+
+    `environments`: Python environments that the role builds, each from the lock that it ships (`lock`).
+    """
 
     packages: tuple[str, ...] = ()
     units: dict[str, str] = field(default_factory=dict)
@@ -50,3 +60,4 @@ class Parts:
     tailnet: dict[str, str] = field(default_factory=dict)
     merged: dict[str, dict[str, Any]] = field(default_factory=dict)  # JSON file that is not ours → pointer → value
     validators: dict[str, str] = field(default_factory=dict)  # commands that must accept such a file (%s) first
+    environments: tuple[str, ...] = ()
