@@ -24,6 +24,7 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import holds, merged
 from sparkfleet.host.parts import lock
+from sparkfleet.host.parts.alignment import fact_file
 from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, monitors, probes
 from sparkfleet.model import Role
 from sparkfleet.monitoring import grafana
@@ -193,6 +194,7 @@ def _context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Parts]) -> d
         "exporters": exporters(fleet),
         "monitors": monitors(fleet),
         "probes": probes(fleet),
+        "alignment": fact_file(fleet),
         "holds": holds.pins(fleet.gpu),
         "alertmanager": for_webhooks(fleet.monitoring.receivers),
     }

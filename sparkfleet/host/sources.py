@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import keyring
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.parts import ENVIRONMENT, JOBS, ZIPAPPS, Zipapp, connectx, gpu, jupyter
+from sparkfleet.host.parts import ENVIRONMENT, JOBS, ZIPAPPS, Zipapp, alignment, connectx, gpu, jupyter
 from sparkfleet.host.roles import (
     CONSOLE,
     DASHBOARDS,
@@ -36,7 +36,16 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements/jupyter.txt", "requirements/node.txt")
-PROGRAMS = (connectx.SCRIPT, gpu.SETTINGS, ENVIRONMENT, JOBS, jupyter.GPU_CHECK, PRIVILEGED, ROTATION_DATES)
+PROGRAMS = (
+    alignment.PROGRAM,
+    connectx.SCRIPT,
+    gpu.SETTINGS,
+    ENVIRONMENT,
+    JOBS,
+    jupyter.GPU_CHECK,
+    PRIVILEGED,
+    ROTATION_DATES,
+)
 RAW = (*LOCKS, *PROGRAMS, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 
