@@ -40,6 +40,8 @@ Kind = Literal[
     "rotate-tailnet",
     "retire",
     "guard-restored",
+    "upgrade",
+    "reboot",
 ]
 MOST_DETAIL = 200
 WORD = re.compile(r"[a-z][a-z0-9-]{0,31}")

@@ -40,6 +40,10 @@ def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     for check, waiver in _map(raw.get("waivers")).items():
         unknown = [name for name in _list(_map(waiver).get("hosts")) if name not in hosts]
         faults += [f"waivers.{check}.hosts: {name}: no such host" for name in unknown]
+    ringed = [(ring, name) for ring in ("canary", "wave") for name in _list(_map(raw.get("upgrade")).get(ring))]
+    faults += [f"upgrade.{ring}: {name}: no such host" for ring, name in ringed if name not in hosts]
+    twice = sorted({name for _, name in ringed if [other for _, other in ringed].count(name) > 1})
+    faults += [f"upgrade.wave: {name}: stands in the rings twice" for name in twice]
     access = _map(raw.get("access"))
     people, console = list(_map(access.get("users"))), _map(access.get("console")).get("user", "console")
     if user in people:

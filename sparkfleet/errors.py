@@ -11,7 +11,8 @@ SparkfleetError            1   a fault of ours, or one without a name of its own
 ├── StoreError             9   the object store or its identities refused
 ├── LockedError           10   another run holds the host
 ├── LockdownError         11   the new way in could not be proven; the host has put its old state back
-└── RotationError         12   a key could not be replaced with proof; at least one way in is left
+├── RotationError         12   a key could not be replaced with proof; at least one way in is left
+└── UpgradeError          13   an upgrade or a round of reboots stopped at a host; the hosts after it are untouched
 """
 
 from __future__ import annotations
@@ -106,3 +107,9 @@ class RotationError(SparkfleetError):
     """A key or credential could not be replaced with proof; the message says which one is valid now."""
 
     exit_code = 12
+
+
+class UpgradeError(SparkfleetError):
+    """An upgrade or a round of reboots stopped at a host that is not well; the hosts after it were not touched."""
+
+    exit_code = 13
