@@ -39,6 +39,7 @@ Kind = Literal[
     "rotate-s3",
     "rotate-tailnet",
     "retire",
+    "reset",
     "guard-restored",
     "upgrade",
     "reboot",

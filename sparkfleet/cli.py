@@ -26,6 +26,7 @@ VERBS = {
     "inventory": "Speak Ansible's dynamic-inventory protocol.",
     "lockdown": "Close every way into hosts but the tailnet, with proof.",
     "plan": "Show what differs between hosts and their description; changes nothing.",
+    "reset": "Make a host what it was before the first apply; its data stays.",
     "retire": "Revoke every identity of a host that leaves the fleet, or was stolen.",
     "rotate": "Replace keys and credentials, each one proven before the old one goes.",
     "status": "Show how hosts stand, as their monitor saw them last.",

@@ -113,3 +113,9 @@ class UpgradeError(SparkfleetError):
     """An upgrade or a round of reboots stopped at a host that is not well; the hosts after it were not touched."""
 
     exit_code = 13
+
+
+class ResetError(SparkfleetError):
+    """A host could not be made what it was before the first apply; run again, the reset goes on."""
+
+    exit_code = 14
