@@ -25,6 +25,7 @@ VERBS = {
     "audit": "Show what happened to each way in, and whether somebody changed that story.",
     "inventory": "Speak Ansible's dynamic-inventory protocol.",
     "lockdown": "Close every way into hosts but the tailnet, with proof.",
+    "node": "Run a verb of spark-node on a host, and follow it.",
     "plan": "Show what differs between hosts and their description; changes nothing.",
     "reset": "Make a host what it was before the first apply; its data stays.",
     "retire": "Revoke every identity of a host that leaves the fleet, or was stolen.",
