@@ -39,7 +39,9 @@ FOLLOW_UPS: dict[str, tuple[str, ...]] = {
         "reload systemd",
         "restart sparkfleet-gb10-exporter.service",
     ),
-    "/usr/local/lib/sparkfleet/": ("restart sparkfleet-gb10-exporter.service",),
+    "/etc/systemd/system/": ("reload systemd",),
+    "/etc/audit/rules.d/": ("load the audit rules",),
+    "/usr/local/lib/sparkfleet/gb10-exporter.pyz": ("restart sparkfleet-gb10-exporter.service",),
     "/etc/prometheus/alertmanager.yml": ("restart prometheus-alertmanager.service",),
     "/etc/default/prometheus-alertmanager": ("restart prometheus-alertmanager.service",),
     "/etc/prometheus/": ("restart prometheus.service",),
@@ -48,6 +50,7 @@ FOLLOW_UPS: dict[str, tuple[str, ...]] = {
 # The order in which the handlers run.
 HANDLERS = (
     "load the kernel settings",
+    "load the audit rules",
     "reload systemd",
     "restart systemd-journald.service",
     "reload ssh.service",
@@ -268,8 +271,10 @@ def _exact(folder: str, names: list[str]) -> list[Task]:
 def _handler(name: str) -> Task:
     verb, _, unit = name.partition(" ")
     match verb:
-        case "load":
+        case "load" if "kernel" in unit:
             return _task(name, "command", f"sysctl --quiet --load {KERNEL_FILE}")
+        case "load":  # a container has no audit
+            return _task(name, "shell", "systemd-detect-virt --quiet --container || augenrules --load")
         case "reload" if unit == "systemd":
             return _task(name, "systemd_service", {"daemon_reload": True})
         case _:
