@@ -89,6 +89,7 @@ class Host(Described):
     addresses: list[Address] = Field(min_length=1, description="tried in order: tailnet first, LAN after it")
     roles: list[Role] = Field(default_factory=list, description="beside base and access, which every host has")
     port: int = Field(default=22, ge=1, le=65535, description="sshd's port")
+    reset: bool = Field(default=False, description="when it leaves the description: as it was before the first apply")
     connectx: Ports = Field(default_factory=dict, description="with the role connectx: interface → address/prefix")
     procfs: HostPath = Field(default=Path("/proc"), description="its /proc; a stand-in replays one elsewhere")
     sysfs: HostPath = Field(default=Path("/sys"), description="its /sys; the same")

@@ -55,7 +55,9 @@ class SparkHostProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare the recorded settings with the described ones; no host is contacted."""
-        return DiffResult(changes=olds.get("settings") != news.get("settings"), replaces=[], delete_before_replace=True)
+        # `reset` is read from the state when the description no longer has the host: it must be brought there.
+        differs = olds.get("settings") != news.get("settings") or bool(olds.get("reset")) != bool(news.get("reset"))
+        return DiffResult(changes=differs, replaces=[], delete_before_replace=True)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Bring the host to its description, whatever state it is in."""
@@ -76,8 +78,15 @@ class SparkHostProvider(ResourceProvider):
         return ReadResult(id_, {**inputs, "machine_id": id_}, inputs=inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Leave the machine as it is; Pulumi only forgets it."""
-        print(f"{props['host']} was left as it is; nothing on it was changed", flush=True)
+        """Leave the machine as it is; where `reset` was described, make it what it was before the first apply."""
+        if not props.get("reset"):
+            print(f"{props['host']} was left as it is; nothing on it was changed", flush=True)
+            return
+        from sparkfleet.host.reset import reset
+
+        done = reset(self._fleet, self._target(props), say=_say)
+        for what, why in done.left.items():
+            _say(f"{done.host}: left: {what}: {why}")
 
     def _target(self, props: dict[str, Any]) -> Target:
         """Where the host is now: as described, or as recorded when it left the description."""
@@ -98,11 +107,7 @@ class SparkHostProvider(ResourceProvider):
         name = props["host"]
         if name not in self._fleet.hosts:
             raise SparkfleetError(f"{name} is not in the description", next_step="run `pulumi up` again.")
-
-        def say(line: str) -> None:
-            print(line, flush=True)
-
-        return converge(self._fleet, name, props["settings"], known=known, say=say).facts
+        return converge(self._fleet, name, props["settings"], known=known, say=_say).facts
 
 
 class SparkHost(Resource, module="spark", name="Host"):
@@ -138,11 +143,16 @@ class SparkHost(Resource, module="spark", name="Host"):
                 "port": host.port,
                 "user": fleet.controller.user,
                 "sysfs": str(host.sysfs),
+                "reset": host.reset,
                 "settings": settings,
                 "machine_id": None,
             },
             opts,
         )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _leave_with_the_engine() -> None:

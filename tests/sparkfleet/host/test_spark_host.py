@@ -17,6 +17,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from sparkfleet.errors import SparkfleetError, UnreachableError
 from sparkfleet.host import converge as converging
+from sparkfleet.host import reset as resetting
 from sparkfleet.host import spark_host
 from sparkfleet.host.observe import Observed
 from sparkfleet.host.spark_host import SparkHostProvider
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from sparkfleet.host.connection import Target
     from sparkfleet.model import Fleet
 
 MACHINE = "0123456789abcdef0123456789abcdef"
@@ -158,6 +160,30 @@ def test_a_forgotten_host_is_left_as_it_is(provider: SparkHostProvider, capsys: 
     provider.delete(MACHINE, props())
 
     assert capsys.readouterr().out == "spark-01 was left as it is; nothing on it was changed\n"
+
+
+def test_a_host_that_is_to_be_reset_is_reset(provider: SparkHostProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it was when it left the description; what the reset could not do is told."""
+    asked = []
+
+    def reset(_fleet: Fleet, target: Target, *, say: Callable[[str], None]) -> resetting.Done:
+        asked.append(target.addresses)
+        say("under way")
+        return resetting.Done(target.name, (), {"package jq": "needed by x"})
+
+    monkeypatch.setattr(resetting, "reset", reset)
+    hosts = {name: host for name, host in provider._fleet.hosts.items() if name != "spark-01"}
+    provider._fleet = provider._fleet.model_copy(update={"hosts": hosts})
+
+    provider.delete(MACHINE, props(reset=True, addresses=["192.0.2.9"]))
+
+    assert asked == [("192.0.2.9",)]
+
+
+def test_whether_a_host_will_be_reset_is_brought_into_the_state(provider: SparkHostProvider) -> None:
+    """When the host leaves the description nobody else can tell; a state from before that is no change."""
+    assert provider.diff(MACHINE, props(), props(reset=True)).changes is True
+    assert provider.diff(MACHINE, props(), props(reset=False)).changes is False
 
 
 def test_configuration_comes_from_the_engine(tmp_path: Path) -> None:
