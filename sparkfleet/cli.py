@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 VERBS = {
     "adopt": "Take a factory machine to one that can be described.",
+    "align": "Show how far hosts are aligned with the Triton server Calypso.",
     "audit": "Show what happened to each way in, and whether somebody changed that story.",
     "inventory": "Speak Ansible's dynamic-inventory protocol.",
     "lockdown": "Close every way into hosts but the tailnet, with proof.",

@@ -12,7 +12,9 @@ SparkfleetError            1   a fault of ours, or one without a name of its own
 ├── LockedError           10   another run holds the host
 ├── LockdownError         11   the new way in could not be proven; the host has put its old state back
 ├── RotationError         12   a key could not be replaced with proof; at least one way in is left
-└── UpgradeError          13   an upgrade or a round of reboots stopped at a host; the hosts after it are untouched
+├── UpgradeError          13   an upgrade or a round of reboots stopped at a host; the hosts after it are untouched
+├── ResetError            14   a host could not be made what it was before the first apply
+└── AlignmentError        15   a host is not aligned with the Triton server, or nobody can tell
 """
 
 from __future__ import annotations
@@ -119,3 +121,9 @@ class ResetError(SparkfleetError):
     """A host could not be made what it was before the first apply; run again, the reset goes on."""
 
     exit_code = 14
+
+
+class AlignmentError(SparkfleetError):
+    """A host is not aligned with the Triton server, nobody can tell, or the server is not the described one."""
+
+    exit_code = 15

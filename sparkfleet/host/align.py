@@ -75,6 +75,16 @@ def described(fleet: Fleet, table: Table) -> Alignment | None:
     return resolve(table, fleet.calypso.release, fleet.calypso.variant, fleet.gpu.driver.branch)
 
 
+def of_server(table: Table, version: str, variant: str | None, driver: str) -> Alignment:
+    """Judge a driver against the server that says it is `version`; one that the table does not know is unknown."""
+    release = table.servers.get(version)
+    if release:
+        return resolve(table, release, variant, driver)
+    said = f"the server says that it is {printable(version)!r}, which the table of {table.version} does not know"
+    to_do = "add its version and its container's rows, with sources, to align_table.toml; nothing is guessed until then"
+    return Alignment(State.UNKNOWN, "", variant or "", printable(driver), (said,), (to_do,), table.version)
+
+
 def resolve(table: Table, release: str | None, variant: str | None, driver: str) -> Alignment:
     """Judge a driver ("580" or "580.142") against a container. Never raises; `driver` may be whatever a host said."""
     row = table.row(release, variant) if release and variant else None
