@@ -35,6 +35,7 @@ LIBRARY_FOLDER = Path("usr/lib/sparkfleet-lab")
 LIBRARY_PATH_FILE = Path("etc/ld.so.conf.d/sparkfleet-lab.conf")
 TOOLS = {
     "nvidia-smi": Path("usr/bin/nvidia-smi"),
+    "nvidia-smi-set": Path("usr/bin/nvidia-smi-set"),
     "nvme": Path("usr/local/sbin/nvme"),  # before the real one, which the role exporter installs
     "fwupdmgr": Path("usr/bin/fwupdmgr"),
     "modinfo": Path("usr/local/sbin/modinfo"),  # before the real one, which knows no driver of NVIDIA

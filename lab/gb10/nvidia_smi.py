@@ -4,6 +4,7 @@
     nvidia-smi                                              the table
     nvidia-smi -L | -q                                      the list of GPUs; the long form, shortened
     nvidia-smi --query-gpu=name,temperature.gpu --format=csv[,noheader][,nounits]
+    nvidia-smi -pm 1                                        and what else sets something: nvidia_smi_set.py
 
 Installed in a stand-in as /usr/bin/nvidia-smi: one file, standard library only.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import os
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -271,7 +273,9 @@ def main() -> int:
     parser.add_argument("-q", "--query", action="store_true")
     parser.add_argument("--query-gpu", metavar="FIELD,…")
     parser.add_argument("--format", default="csv", metavar="csv[,noheader][,nounits]")
-    options = parser.parse_args()
+    options, others = parser.parse_known_args()
+    if others:
+        os.execv(f"{__file__}-set", [f"{__file__}-set", *sys.argv[1:]])  # noqa: S606
     try:
         driver = Driver()
     except OSError:

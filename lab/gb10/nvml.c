@@ -12,11 +12,10 @@
 
 #include "layout.h"
 #include "scenario.h"
+#include "settings.h"
 
 enum { MOST_GPUS = 8 };
-typedef struct gpu {
-    int index;
-} *device;
+typedef struct gpu *device;
 
 static struct gpu gpus[MOST_GPUS] = {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}};
 static int users; /* nvmlInit less nvmlShutdown */
@@ -115,7 +114,6 @@ UINT(nvmlDeviceGetPowerUsage)
 UINT(nvmlDeviceGetPerformanceState)
 UINT(nvmlDeviceGetMemoryBusWidth)
 UINT(nvmlDeviceGetComputeMode)
-UINT(nvmlDeviceGetPersistenceMode)
 UINT(nvmlDeviceGetDisplayActive)
 UINT(nvmlDeviceIsMigDeviceHandle)
 UINT(nvmlDeviceGetCurrPcieLinkGeneration)
@@ -123,7 +121,6 @@ UINT(nvmlDeviceGetMaxPcieLinkGeneration)
 UINT(nvmlDeviceGetCurrPcieLinkWidth)
 UINT(nvmlDeviceGetMaxPcieLinkWidth)
 UINT_OF(nvmlDeviceGetTemperature)
-UINT_OF(nvmlDeviceGetClockInfo)
 UINT_OF(nvmlDeviceGetMaxClockInfo)
 UINT_OF(nvmlDeviceGetApplicationsClock)
 U64(nvmlDeviceGetTotalEnergyConsumption)
@@ -133,6 +130,18 @@ int nvmlDeviceGetCudaComputeCapability(device gpu, int *out, int *minor) {
     ASK("nvmlDeviceGetCudaComputeCapability", NO_ARGUMENT);
     *out = (int)answer.value;
     *minor = (int)answer.second;
+    return OK;
+}
+/* what was set beats the scenario */
+int nvmlDeviceGetPersistenceMode(device gpu, unsigned *out) {
+    ASK("nvmlDeviceGetPersistenceMode", NO_ARGUMENT);
+    int set = setting_of(gpu->index, "persistence");
+    *out = set == NOT_SET ? (unsigned)answer.value : (unsigned)set;
+    return OK;
+}
+int nvmlDeviceGetClockInfo(device gpu, int which, unsigned *out) {
+    ASK("nvmlDeviceGetClockInfo", which);
+    *out = (unsigned)llround(fmin(answer.value, clock_limit(gpu->index, which)));
     return OK;
 }
 /* the names that the two had before */
