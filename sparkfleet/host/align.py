@@ -96,6 +96,7 @@ def resolve(table: Table, release: str | None, variant: str | None, driver: str)
     found = next(said for judge in JUDGES if (said := judge(table, row, driver)))
     notes = _notes(table, row, driver, found.state)
     branch = table.drivers.get(_branch(driver))
+    where = (row.source, table.minimum_driver_source, table.gb10.source, *((branch.source,) if branch else ()))
     return Alignment(
         state=found.state,
         release=row.release,
@@ -109,7 +110,7 @@ def resolve(table: Table, release: str | None, variant: str | None, driver: str)
         minimum_driver=row.minimum_driver,
         toolkit=_toolkit(row.cuda, branch.cuda) if branch and found.state in FIT else "",
         unverified=row.unverified,
-        sources=tuple(str(table.sources[name]) for name in dict.fromkeys((row.source, table.gb10.source))),
+        sources=tuple(str(table.sources[name]) for name in dict.fromkeys(where)),
     )
 
 

@@ -77,6 +77,8 @@ class Table(Entry):
     """The whole table; `servers`: what a server says of itself → the release of its container."""
 
     version: str
+    servers_source: str
+    minimum_driver_source: str
     sources: dict[str, Source]
     gb10: Gb10
     drivers: dict[Branch, Driver]
@@ -112,7 +114,8 @@ def _faults(table: Table) -> list[str]:
     keys = [(row.release, row.variant) for row in table.rows]
     doubled = sorted({key for key in keys if keys.count(key) > 1})
     named: list[Any] = [*table.rows, *table.drivers.values(), table.gb10]
-    sources = {*(part.source for part in named), table.gb10.compatible_source}
+    others = {table.gb10.compatible_source, table.servers_source, table.minimum_driver_source}
+    sources = {*(part.source for part in named), *others}
     return [
         *(f"{release} {variant} stands twice" for release, variant in doubled),
         *(f"no source is called {name}" for name in sorted(sources - table.sources.keys())),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from tests.e2e import mutations_access, mutations_connectx, mutations_roles
+from tests.e2e import mutations_access, mutations_alignment, mutations_connectx, mutations_roles
 from tests.e2e.mutations_roles import NOT_HERE
 
 __all__ = ["MUTATIONS", "NOT_HERE"]
 
-MUTATIONS = [*mutations_access.MUTATIONS, *mutations_roles.MUTATIONS, *mutations_connectx.MUTATIONS]
+MUTATIONS = [
+    *mutations_access.MUTATIONS,
+    *mutations_alignment.MUTATIONS,
+    *mutations_roles.MUTATIONS,
+    *mutations_connectx.MUTATIONS,
+]

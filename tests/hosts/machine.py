@@ -16,6 +16,7 @@ import pytest
 from asking import Answers, LostError, ask
 from door import Door
 from told import Told
+from told_alignment import ToldOfAlignment
 from told_connectx import ToldOfConnectX
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ print(json.dumps(found))
 """
 
 
-class Machine(ToldOfConnectX, Told):
+class Machine(ToldOfAlignment, ToldOfConnectX, Told):
     """`wanted` is the host's part of the request: what the fleet description says, as plain JSON."""
 
     def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str, old_key: str = "") -> None:

@@ -7,7 +7,7 @@ must not change what a plan says about a host.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkfleet.host import align, align_table
 from sparkfleet.host.parts import RUNNING, Parts
@@ -27,6 +27,12 @@ def alignment(fleet: Fleet) -> Parts:
 
 
 def fact_file(fleet: Fleet) -> str:
-    """What lies at FACT_FILE, as JSON; empty where no server is described."""
+    """What lies at /etc/sparkfleet/alignment.json; empty where no server is described."""
+    found = expected(fleet)
+    return json.dumps(found, indent=2, ensure_ascii=False) if found else ""
+
+
+def expected(fleet: Fleet) -> dict[str, Any]:
+    """The verdict as JSON holds it, for the checks of a host, too; empty where no server is described."""
     found = align.described(fleet, align_table.read())
-    return json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if found else ""
+    return found.as_dict() if found else {}
