@@ -26,7 +26,7 @@ def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
     single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw), *_node(raw, hosts)]
-    single += _toolkit(_map(raw.get("gpu")))
+    single += [*_toolkit(_map(raw.get("gpu"))), *_ollama(_map(raw.get("ollama")))]
     return [*single, *_addresses(hosts), *_connectx(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
 
 
@@ -120,6 +120,13 @@ def _connectx(hosts: Mapping[str, Any]) -> list[str]:
             if networks.setdefault(address.network, port) != port:
                 faults.append(f"{place}: {address.network} is also the network of {networks[address.network]}")
     return faults
+
+
+def _ollama(ollama: Mapping[str, Any]) -> list[str]:
+    """What is fetched is named by its digest."""
+    return ["ollama.sha256: missing; what url names is unpacked by its digest"] * (
+        bool(ollama.get("url")) and not ollama.get("sha256")
+    )
 
 
 def _evaluator(raw: Mapping[str, Any]) -> list[str]:

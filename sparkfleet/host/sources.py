@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import keyring
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.parts import ENVIRONMENT, JOBS, ZIPAPPS, Zipapp, alignment, connectx, gpu, jupyter
+from sparkfleet.host.parts import ENVIRONMENT, JOBS, ZIPAPPS, Zipapp, alignment, connectx, containers, gpu, jupyter
 from sparkfleet.host.roles import (
     CONSOLE,
     DASHBOARDS,
@@ -39,6 +39,9 @@ LOCKS = ("requirements/jupyter.txt", "requirements/node.txt")
 PROGRAMS = (
     alignment.PROGRAM,
     connectx.SCRIPT,
+    containers.CDI_REFRESH,
+    containers.ENGINE_RELOAD,
+    containers.SELF_TEST,
     gpu.SETTINGS,
     ENVIRONMENT,
     JOBS,
@@ -108,6 +111,8 @@ def _secret_versions(fleet: Fleet) -> dict[str, str]:
         found[f"s3/{name}"] = str(key.get("AccessKeyId"))
     if fleet.monitoring.grafana.admin_password:
         found[GRAFANA_ADMIN] = fleet.monitoring.grafana.admin_password  # the reference: the password has no id
+    if fleet.containers.ngc_key:
+        found[containers.NGC] = fleet.containers.ngc_key  # the same
     if fleet.access.console:
         found |= _console_version(fleet.access.console.password_hash)
     return found

@@ -1,15 +1,53 @@
-"""Fleet, host → what the role containers wants beside its templates."""
+"""Fleet, host → what the role containers wants of a host beside its templates.
+
+The engine's settings and root's login at the registry lie in files of their owners: they are merged, value by value.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sparkfleet.host.parts import Parts
+from sparkfleet.host.merged import flat
+from sparkfleet.host.parts import ENABLED, RUNNING, Parts, Secret
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
+DAEMON, CLIENT = "/etc/docker/daemon.json", "/root/.docker/config.json"
+NGC, NGC_KEY = "containers/ngc", "/etc/sparkfleet/ngc-key"
+NGC_HELPER = "sparkfleet-ngc"  # Docker looks for the program docker-credential-sparkfleet-ngc
+REGISTRY: str = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())["ngc_registry"]
+CDI_REFRESH, ENGINE_RELOAD = "sparkfleet/host/cdi_refresh.py", "sparkfleet/host/engine_reload.py"
+SELF_TEST = "workloads/images/gpu_selftest.py"
+PROGRAMS = "/usr/local/lib/sparkfleet"
+
 
 def containers(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
-    """Nothing yet."""
-    return Parts()
+    """The toolkit, CDI, the engine's settings, NGC's key, and PyTorch's self-test."""
+    wanted = fleet.containers
+    raw = {f"{PROGRAMS}/cdi-refresh.py": CDI_REFRESH, f"{PROGRAMS}/engine-reload.py": ENGINE_RELOAD}
+    if wanted.pytorch:
+        raw[f"{PROGRAMS}/gpu-selftest.py"] = SELF_TEST
+    return Parts(
+        packages=(wanted.toolkit,) if wanted.toolkit else (),
+        units={"sparkfleet-cdi.path": RUNNING, "sparkfleet-cdi.service": ENABLED},
+        raw=raw,
+        secrets={NGC_KEY: Secret(wanted.ngc_key, NGC)} if wanted.ngc_key else {},
+        merged={path: values for path, values in _merged(fleet).items() if values},
+        validators={DAEMON: "dockerd --validate --config-file=%s"},
+    )
+
+
+def _merged(fleet: Fleet) -> dict[str, dict[str, Any]]:
+    """Pointers and values; what is as NVIDIA's own `nvidia-ctk runtime configure` writes it is no change on DGX OS."""
+    wanted = fleet.containers
+    engine = dict(flat(wanted.engine))
+    if wanted.cdi:
+        engine["/features/cdi"] = True
+    if wanted.runtime:
+        engine |= {"/runtimes/nvidia/path": "nvidia-container-runtime", "/runtimes/nvidia/args": []}
+    # A helper instead of a login: the key stands in one file, and in no other program's settings.
+    client = {f"/credHelpers/{REGISTRY}": NGC_HELPER} if wanted.ngc_key else {}
+    return {DAEMON: engine, CLIENT: client}
