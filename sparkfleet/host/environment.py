@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ PLACE = ROOT / "opt/sparkfleet"
 FETCHED = ROOT / "var/cache/sparkfleet"
 MADE_FROM = "made-from"  # written last: the digest of the lock and the version of Python
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
-PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install")
+# Where Pythons keep the pip that they bring: it is run from its wheel, so that the environment holds the lock alone.
+WHEELS = (sysconfig.get_config_var("WHEEL_PKG_DIR"), f"{sysconfig.get_path('stdlib')}/ensurepip/_bundled")
+PIP = ("--disable-pip-version-check", "--no-input", "install")
 # Only what the lock names, only the very bytes that it names, nothing that would have to be compiled here.
 EXACTLY = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile", "--progress-bar=off", "--quiet")
 KEPT_WORDS = 12  # lines of pip's, when it fails
@@ -77,11 +80,24 @@ def build(name: str, lock: Path, folder: Path, held: int) -> None:
     fetched = FETCHED / f"pip-{name}"
     (fetched / "tmp").mkdir(parents=True, exist_ok=True)
     python = str(folder / "bin/python")
-    run([sys.executable, "-I", "-m", "venv", str(folder)], fetched, held)
-    run([python, "-I", *PIP, *EXACTLY, *source(LOCKS / "sources.json"), "--requirement", str(lock)], fetched, held)
+    run([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)], fetched, held)
+    run(
+        [python, "-I", pip(), *PIP, *EXACTLY, *source(LOCKS / "sources.json"), "--requirement", str(lock)],
+        fetched,
+        held,
+    )
     # By all cores: whoever runs programs of root's environment may not write what Python compiles.
     run([python, "-I", "-m", "compileall", "-q", "-j", "0", str(folder / "lib")], fetched, held, check=False)
     shutil.rmtree(fetched)
+
+
+def pip() -> str:
+    """What `python` runs as pip; raises BuildError when this Python brings none."""
+    folders = [Path(place) for place in (*WHEELS, "/usr/share/python-wheels") if place]
+    found = [wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"))]
+    if not found:
+        raise BuildError("this Python brings no pip.\n  This usually means: the package python3-venv is missing.")
+    return f"{found[-1]}/pip"
 
 
 def source(described: Path) -> list[str]:
@@ -111,8 +127,6 @@ def explained(said: str) -> str:
         usually = "the file system of /opt or /var/cache is full."
     elif "DO NOT MATCH THE HASHES" in said:
         usually = "the index or the folder of wheels has other files than the lock; nothing of them was used."
-    elif "ensurepip" in said:
-        usually = "the package python3-venv is missing."
     else:
         usually = "the package index is not reached, or lacks one of the packages (node.index, node.wheels)."
     last = "\n".join(f"    {line}" for line in said.strip().splitlines()[-KEPT_WORDS:])

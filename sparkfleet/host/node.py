@@ -1,7 +1,7 @@
 """A host and the words of a `spark-node` verb → the verb as a systemd unit there, followed to its end from here.
 
-The unit lives on the host (`jobs.py`): a lost connection, a closed lid or Ctrl-C end only the following. How far it came
-is two offsets in bytes, so no line is shown twice and none is lost.
+The unit lives on the host (`jobs.py`): a lost connection, a closed lid or Ctrl-C end only the following. How far it
+came is two offsets in bytes, so no line is shown twice and none is lost.
 """
 
 from __future__ import annotations
