@@ -148,6 +148,7 @@ def read_plan(name: str, answer: Mapping[str, Any]) -> Plan:
         packages, units, people = told["packages"], told["units"], told["people"]
         takes_back = {
             "packages removed": _words(packages["purge"]),
+            "data that goes with them": _words(told["data"]),
             "packages brought back": _words(packages["bring_back"]),
             "packages that others need, kept": _words(packages["needed"]),
             "packages that stay upgraded": _words(packages["newer"]),

@@ -29,6 +29,7 @@ EXCEPTIONS = {
     r"/etc/\.pwd\.lock$": "the lock of such a change",
     r"/etc/ld\.so\.cache$": "rebuilt by ldconfig",
     r"/var/lib/sparkfleet/": "what adopt noted, and what was put aside: kept on purpose",
+    r"/var/lib/ucf/": "ucf's own books, with a copy of each state before",
     r"/var/lib/gb10/": "simulated: the stand-in's own sensors, which move",
     r"/(run|tmp|var/tmp|dev|proc|sys)/": "gone at the next boot",
 }
@@ -60,7 +61,7 @@ def of(fleet: FleetUnderTest, host: str) -> Footprint:
     assert packages.code == 0, packages.text
     return Footprint(
         files,
-        {line.split()[0]: line.split()[1] for line in enabled.splitlines()},
+        {row[0]: row[1] for row in map(str.split, enabled.splitlines()) if stays_up(row[0])},
         frozenset(row[0] for row in map(str.split, active.splitlines()) if row[2] == "active" and stays_up(row[0])),
         frozenset(line for line in packages.text.split() if line.endswith("=installed")),
     )

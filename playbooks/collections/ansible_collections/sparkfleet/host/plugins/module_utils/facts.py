@@ -27,6 +27,11 @@ def account(name):
     return {"uid": entry.pw_uid, "home": entry.pw_dir, "shell": entry.pw_shell, "groups": groups, "hash": hash_of(name)}
 
 
+def accounts():
+    """Every account and every group."""
+    return sorted({entry.pw_name for entry in pwd.getpwall()} | {entry.gr_name for entry in grp.getgrall()})
+
+
 def hash_of(name):
     """An account's field in /etc/shadow; for root's eyes alone."""
     with open("/etc/shadow", encoding="utf-8", errors="surrogateescape") as f:

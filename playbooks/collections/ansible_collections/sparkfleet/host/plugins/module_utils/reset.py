@@ -28,7 +28,7 @@ KEYS = "/etc/ssh/authorized_keys/"
 UNITS = facts.UNIT_FOLDER
 WAY_IN = ("/etc/ssh", "/etc/sudoers", UNITS + "ssh.service", UNITS + "ssh@.service", UNITS + "ssh.socket")
 FIREWALL = "sparkfleet-firewall.service"
-GONE_ALREADY = 6  # userdel: the user does not exist
+GONE_ALREADY = 6  # userdel, groupdel: there is none of that name
 # Restarted by their owner: what runs in them would end.
 LEFT_RUNNING = ("docker.service", "containerd.service")
 
@@ -175,8 +175,10 @@ class Reset:
             shutil.rmtree(home)
 
     def remove_account(self, name):
-        """An account and its own group."""
+        """An account and its own group, or a group."""
         code, said = run("userdel", "--force", name)
+        if code == GONE_ALREADY:
+            code, said = run("groupdel", name)
         if code in (0, GONE_ALREADY):
             self.done.append("account %s" % name)
         else:

@@ -16,7 +16,8 @@ import subprocess
 from ansible_collections.sparkfleet.host.plugins.module_utils import before, before_paths, facts, marker
 
 STATE = "/var/lib/sparkfleet"
-GENERATED = (STATE + "/marker.json", STATE + "/metrics")  # of the state folder; all else in it is kept and named
+# Of the state folder; all else in it is kept and named.
+GENERATED = (STATE + "/marker.json", STATE + "/metrics", STATE + "/rotation.json")
 OURS = (
     "/etc/sparkfleet",
     "/etc/apt/keyrings/sparkfleet-*",
@@ -24,10 +25,16 @@ OURS = (
     "/etc/systemd/system/sysinit.target.wants/sparkfleet-guard.service",
     "/opt/sparkfleet",
     "/usr/local/lib/sparkfleet",
+    "/var/lib/private/sparkfleet-*",
+    "/var/lib/sparkfleet-gb10*",
     "/var/lib/sparkfleet-guard",
 )
 UNIT = re.compile(re.escape(facts.UNIT_FOLDER) + r"[^/@]+\.(service|timer|socket|path|mount|slice)$")
 MAINTAINER = ("preinst", "postinst", "config")
+INFO = "/var/lib/dpkg/info/"
+PACKAGED_UNIT = re.compile(r"(/usr)?/lib/systemd/system/[^/@]+\.(service|timer|socket|path)$")
+DATA = re.compile(r"/var/lib/[^/]+$")
+FIRST_PERSON = 1000  # adduser.conf
 UP = ("active", "activating", "reloading")
 TIMEOUT_S = 120
 
@@ -39,7 +46,7 @@ def plan(user):
     found = {
         "paths": sorted(p for p, was in paths.items() if p not in merged and changed(p, was)),
         "merged": {path: pointers for path, pointers in merged.items() if path in paths},
-        "ours": sorted(path for pattern in [*OURS, *GENERATED] for path in glob.glob(pattern)),
+        "ours": sorted(path for pattern in [*OURS, *GENERATED, ansible_of(user)] for path in glob.glob(pattern)),
         "units": unit_steps(units, shown, paths),
         "packages": package_steps(before.records("package"), installed()),
         "people": people_steps(before.records("user"), user),
@@ -49,6 +56,10 @@ def plan(user):
         "kept": kept(),
     }
     found["packages"] = removable(found["packages"])
+    shipped = shipped_by(found["packages"]["purge"])
+    found["data"] = sorted(path for path in shipped if DATA.match(path) and os.path.isdir(path) and os.listdir(path))
+    # Not all packages stop what they brought: unattended-upgrades leaves its process.
+    found["units"]["stop"] += sorted(os.path.basename(path) for path in shipped if PACKAGED_UNIT.match(path))
     found["system_accounts"] = made_by(found["packages"]["purge"], before.records("accounts").get("all"))
     return found
 
@@ -77,10 +88,11 @@ def unit_steps(was, now, paths):
     def enabled(row):
         return row.get("UnitFileState") == "enabled"
 
-    new = [os.path.basename(path) for path, at in paths.items() if at["kind"] == "absent" and UNIT.match(path)]
+    new = [path for path, at in paths.items() if at["kind"] == "absent" and UNIT.match(path)]
+    new = [os.path.basename(path) for path in new if os.path.isfile(path) and not os.path.islink(path)]  # no masks
     stop = [name for name, row in was.items() if not up(row) and up(now.get(name, {}))]
     return {
-        "stop": sorted({*stop, *(name for name in new if os.path.lexists(facts.UNIT_FOLDER + name))}),
+        "stop": sorted({*stop, *new}),
         "disable": sorted(name for name, row in was.items() if not enabled(row) and enabled(now.get(name, {}))),
         "enable": sorted(name for name, row in was.items() if enabled(row)),
         "start": sorted(name for name, row in was.items() if up(row)),
@@ -128,19 +140,28 @@ def people_steps(was, user):
     }
 
 
+def shipped_by(packages):
+    """Every path that these packages brought."""
+    lists = [path for name in packages for end in ("", ":*") for path in glob.glob(INFO + name + end + ".list")]
+    return {line for path in lists for line in _text(path).splitlines()}
+
+
+def ansible_of(user):
+    """Where Ansible works for the automation user."""
+    return os.path.join(pwd.getpwnam(user).pw_dir, ".ansible")
+
+
 def made_by(packages, known):
-    """System accounts that these packages made: unknown before the first install, and named by what they ship."""
+    """System accounts and groups of these packages: unknown before the first install, and named by what they ship."""
     if known is None:
         return []
     texts = []
     for name in packages:
-        bases = glob.glob("/var/lib/dpkg/info/%s.*" % name) + glob.glob("/var/lib/dpkg/info/%s:*.*" % name)
-        texts += [_text(path) for path in bases if path.rpartition(".")[2] in MAINTAINER]
-        lists = [_text(path) for path in bases if path.endswith(".list")]
-        shipped = [line for text in lists for line in text.splitlines() if line.startswith("/usr/lib/sysusers.d/")]
-        texts += [_text(path) for path in shipped]
-    text = "\n".join(texts)
-    new = [entry.pw_name for entry in pwd.getpwall() if entry.pw_name not in known and entry.pw_uid < 1000]
+        texts += [_text(path) for end in MAINTAINER for path in glob.glob("%s%s*.%s" % (INFO, name, end))]
+    sysusers = [path for path in shipped_by(packages) if path.startswith("/usr/lib/sysusers.d/")]
+    text = "\n".join([*texts, *map(_text, sysusers)])
+    people = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid >= FIRST_PERSON}
+    new = [name for name in facts.accounts() if name not in known and name not in people]
     return [name for name in new if re.search(r"(?<![\w-])%s(?![\w-])" % re.escape(name), text)]
 
 

@@ -21,6 +21,11 @@ options:
     description: Seconds to wait for another package manager (the DGX Dashboard and unattended-upgrades use them).
     type: int
     default: 300
+  keep:
+    description: Paths that M(sparkfleet.host.tree) will write; a new package may bring the same file first.
+    type: list
+    elements: str
+    default: []
 author: sparkfleet
 """
 EXAMPLES = """
@@ -38,7 +43,7 @@ installed:
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sparkfleet.host.plugins.module_utils import before
+from ansible_collections.sparkfleet.host.plugins.module_utils import before, facts
 
 INSTALL = ["apt-get", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef"]
 INSTALL += ["-o", "Dpkg::Options::=--force-confold"]
@@ -74,6 +79,7 @@ def attempt(module, command, check_rc=False):
     if rc:
         return False
     before.once("package", planned(out))
+    before.once("accounts", {"all": facts.accounts()})  # to tell later which ones packages of ours made
     rc, _out, _err = module.run_command(command, environ_update=ENVIRONMENT, check_rc=check_rc)
     return not rc
 
@@ -89,11 +95,13 @@ def main():
         {
             "names": {"type": "list", "elements": "str", "required": True},
             "lock_timeout": {"type": "int", "default": 300},
+            "keep": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     names = missing(module, module.params["names"]) if module.params["names"] else []
     if names and not module.check_mode:
+        before.keep(*module.params["keep"])
         install(module, names)
     module.exit_json(changed=bool(names), installed=names)
 
