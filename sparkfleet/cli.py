@@ -29,9 +29,11 @@ VERBS = {
     "node": "Run a verb of spark-node on a host, and follow it.",
     "plan": "Show what differs between hosts and their description; changes nothing.",
     "reset": "Make a host what it was before the first apply; its data stays.",
+    "reboot": "Reboot hosts one after the other, each one back and well before the next.",
     "retire": "Revoke every identity of a host that leaves the fleet, or was stolen.",
     "rotate": "Replace keys and credentials, each one proven before the old one goes.",
     "status": "Show how hosts stand, as their monitor saw them last.",
+    "upgrade": "Upgrade packages in rings of hosts; the first bad host stops it.",
     "verify": "Run the compliance pack on live hosts.",
 }
 

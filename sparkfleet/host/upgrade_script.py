@@ -63,7 +63,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "kernel": os.uname().release,
         "container": Path("/run/systemd/container").exists(),
         "free_bytes": {place: free(place) for place in PLACES},
-        "dpkg_audit": audit.strip()[:MOST_WORDS],
+        "dpkg_audit": audit.strip()[:2000],
         "locks": [held for held in map(holder, LOCKS) if held],
         "inhibitors": inhibitors(),
         "reboot_required": Path("/run/reboot-required").exists(),
@@ -72,6 +72,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "units": units(request.get("units", [])),
         "gpu_processes": gpu_processes(),
         "gpu": gpu(sysfs),
+        "cmdline": read(f"{procfs}/cmdline"),
         "driver_loaded": read(f"{sysfs}/module/nvidia/version"),
         "driver_flavour": flavour(procfs),
         "driver_packages": driver_packages(),
@@ -174,7 +175,7 @@ def boot(root: str) -> dict[str, Any]:
     top = Path(root)
     found = sorted(path for path in (top / "lib/modules").glob("*") if path.is_dir())
     return {
-        "grub_cfg": read(top / "boot/grub/grub.cfg")[: 1 << 20],
+        "grub_cfg": read(top / "boot/grub/grub.cfg").expandtabs(1)[: 1 << 20],
         "grubenv": read(top / "boot/grub/grubenv")[:4096],
         "images": {path.name: path.stat().st_size for path in sorted((top / "boot").glob("*")) if path.is_file()},
         "kernels": {
@@ -198,12 +199,12 @@ def updates(request: dict[str, Any]) -> dict[str, Any]:
     """What a full upgrade would do, in apt's own words; with `refresh` after reading the package lists anew."""
     wait = f"DPkg::Lock::Timeout={request['lock_timeout_s']}"
     if request.get("refresh"):
-        code, said = run("apt-get", "-q", "-o", wait, "update", timeout_s=request["timeout_s"])
+        code, said = run("apt-get", "-q", "-o", wait, "update", timeout_s=request["within_s"])
         if code:
             return {"code": code, "text": said[-MOST_WORDS:], "sizes": ""}
-    code, text = run("apt-get", "--simulate", "-q", *KEEP, "full-upgrade", timeout_s=request["timeout_s"])
+    code, text = run("apt-get", "--simulate", "-q", *KEEP, "full-upgrade", timeout_s=request["within_s"])
     # Answered with no: this form alone tells how much will be fetched and used.
-    _, sizes = run("apt-get", "--assume-no", "-q", "-o", wait, *KEEP, "full-upgrade", timeout_s=request["timeout_s"])
+    _, sizes = run("apt-get", "--assume-no", "-q", "-o", wait, *KEEP, "full-upgrade", timeout_s=request["within_s"])
     told = re.findall(r"^(?:Need|After).*", sizes, re.MULTILINE)
     return {"code": code, "text": text[:MOST_WORDS], "sizes": "\n".join(told)}
 
@@ -211,14 +212,14 @@ def updates(request: dict[str, Any]) -> dict[str, Any]:
 def stop(request: dict[str, Any]) -> dict[str, Any]:
     """Stop units, one after the other; those that the host does not have are no failure."""
     there = [name for name in request["units"] if units([name])]
-    said = [run("systemctl", "stop", name, timeout_s=request["timeout_s"]) for name in there]
+    said = [run("systemctl", "stop", name, timeout_s=request["within_s"]) for name in there]
     return {"units": units(request["units"]), "said": [text.strip() for code, text in said if code]}
 
 
 def start(request: dict[str, Any]) -> dict[str, Any]:
     """Start units, one after the other, and give each its time to be active."""
-    said = [run("systemctl", "start", name, timeout_s=request["timeout_s"]) for name in request["units"]]
-    until = time.monotonic() + request["timeout_s"]
+    said = [run("systemctl", "start", name, timeout_s=request["within_s"]) for name in request["units"]]
+    until = time.monotonic() + request["within_s"]
     while any(state == "activating" for state in units(request["units"]).values()) and time.monotonic() < until:
         time.sleep(0.5)
     return {"units": units(request["units"]), "said": [text.strip() for code, text in said if code]}
