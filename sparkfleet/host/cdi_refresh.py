@@ -75,7 +75,7 @@ def generated(toolkit: str) -> str:
 
 
 def judged(text: str) -> dict[str, Any]:
-    """The specification; raises NoSpecificationError when it does not give all GPUs by one name, or what is not here."""
+    """The specification; raises NoSpecificationError when it lacks a name for all GPUs, or names what is not here."""
     try:
         specification = json.loads(text)
         names = [device["name"] for device in specification["devices"]]
