@@ -131,13 +131,13 @@ def test_what_the_engine_would_not_read_is_refused(machine: Machine, engine: Pat
     """Its own validator is asked about the new file first; an old one that knows no validation is no obstacle."""
     machine.program("dockerd", 'echo "unable to configure the Docker daemon with file $3: bad" >&2; exit 1')
 
-    with_path = {"validate": "dockerd --validate --config-file=%s"}
-    answer = merge(machine, engine, features_cdi=True, **with_path)
+    validate = "dockerd --validate --config-file=%s"
+    answer = merge(machine, engine, features_cdi=True, validate=validate)
 
     assert "dockerd refuses what would stand there: unable to configure the Docker daemon" in answer["msg"]
     assert engine.read_text() == BY_HAND
     machine.program("dockerd", 'echo "unknown flag: --validate" >&2; exit 125')
-    assert merge(machine, engine, features_cdi=True, **with_path)["changed"]
+    assert merge(machine, engine, features_cdi=True, validate=validate)["changed"]
 
 
 def test_check_mode_writes_nothing(machine: Machine, engine: Path) -> None:

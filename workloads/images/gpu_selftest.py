@@ -95,7 +95,7 @@ def driver(cuda: Any) -> dict[str, Any]:
 def pytorch() -> dict[str, Any]:
     """PyTorch's version and how far its product is from the CPU's; raises NoGpuError."""
     try:
-        import torch
+        import torch  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
         raise NoGpuError(f"PyTorch is not in this image: {error}") from None
     if not torch.cuda.is_available():

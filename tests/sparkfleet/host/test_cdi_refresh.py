@@ -43,7 +43,8 @@ class Host:
     def refresh(self) -> subprocess.CompletedProcess[str]:
         """As the unit runs it."""
         places = ["--out", self.out, "--metrics", self.folder / "metrics/cdi.prom"]
-        words = [sys.executable, "-IS", cdi_refresh.__file__, "--toolkit", self.folder / "nvidia-ctk", *places]
+        toolkit = ["--toolkit", self.folder / "nvidia-ctk"]
+        words = [sys.executable, "-IS", cdi_refresh.__file__, *map(str, [*toolkit, *places])]
         return subprocess.run(words, capture_output=True, text=True, check=False)
 
 

@@ -30,13 +30,11 @@ class Engine:
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
 
-    def reload(self, shown: str, containers: str, written_s: float, then: str = "") -> tuple[int, list[str], str]:
+    def reload(self, shown: str, containers: str, written_s: float, then: str = ":") -> tuple[int, list[str], str]:
         """Run the program: its code, what it told systemctl, and what it said. `then` follows each order."""
         calls = self.folder / "calls"
         calls.write_text("")
-        self.program(
-            "systemctl", f'case $1 in show) printf "{shown}";; *) echo "$*" >> {calls}; {then or "true"};; esac'
-        )
+        self.program("systemctl", f'case $1 in show) printf "{shown}";; *) echo "$*" >> {calls}; {then};; esac')
         self.program("docker", f'printf "{containers}"')
         os.utime(self.settings, (written_s, written_s))
         done = subprocess.run(
