@@ -4,6 +4,7 @@
     nvidia-smi                                              the table
     nvidia-smi -L | -q                                      the list of GPUs; the long form, shortened
     nvidia-smi --query-gpu=name,temperature.gpu --format=csv[,noheader][,nounits]
+    nvidia-smi --query-compute-apps=pid,process_name --format=csv,noheader     these two fields, in this form
     nvidia-smi -pm 1                                        and what else sets something: nvidia_smi_set.py
 
 Installed in a stand-in as /usr/bin/nvidia-smi: one file, standard library only.
@@ -34,14 +35,9 @@ class Field(ctypes.Structure):
     """nvmlFieldValue_t."""
 
     _fields_ = [
-        ("id", ctypes.c_uint),
-        ("scope", ctypes.c_uint),
-        ("timestamp", ctypes.c_int64),
-        ("latency", ctypes.c_int64),
-        ("type", ctypes.c_uint),
-        ("code", ctypes.c_uint),
-        ("value", ctypes.c_uint64),
-    ]
+        ("id", ctypes.c_uint), ("scope", ctypes.c_uint), ("timestamp", ctypes.c_int64), ("latency", ctypes.c_int64),
+        ("type", ctypes.c_uint), ("code", ctypes.c_uint), ("value", ctypes.c_uint64),
+    ]  # fmt: skip
 
 
 class Process(ctypes.Structure):
@@ -272,6 +268,7 @@ def main() -> int:
     parser.add_argument("-L", "--list-gpus", action="store_true")
     parser.add_argument("-q", "--query", action="store_true")
     parser.add_argument("--query-gpu", metavar="FIELD,…")
+    parser.add_argument("--query-compute-apps", choices=["pid,process_name"])
     parser.add_argument("--format", default="csv", metavar="csv[,noheader][,nounits]")
     options, others = parser.parse_known_args()
     if others:
@@ -287,6 +284,9 @@ def main() -> int:
         except KeyError as unknown:
             print(f"Field {unknown} is not a valid field to query.")
             return EXIT_BAD_FIELD
+    elif options.query_compute_apps:  # the ids are made up: nobody runs under them
+        jobs = [pid for gpu in driver.gpus() for pid, kind, _ in gpu.processes() if kind == "C"]
+        sys.stdout.writelines(f"{pid}, [Not Found]\n" for pid in jobs)
     elif options.list_gpus:
         for gpu in driver.gpus():
             print(f"GPU {gpu.index}: {value(gpu, 'name')} (UUID: {value(gpu, 'uuid')})")

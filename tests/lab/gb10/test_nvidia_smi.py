@@ -46,6 +46,11 @@ def test_csv_without_units_keeps_them_in_the_header(smi: Smi) -> None:
     assert answer.stdout == "driver_version, power.draw [W], memory.total [MiB]\n580.159.03, 81.10, [N/A]\n"
 
 
+def test_what_computes_is_listed(smi: Smi) -> None:
+    """Who asks whether a host is busy gets one line a job, and none for a desktop."""
+    assert smi("--query-compute-apps=pid,process_name", "--format=csv,noheader").stdout.count("\n") == 1
+
+
 def test_an_unknown_field_ends_with_2(smi: Smi) -> None:
     """A field that does not exist is named."""
     answer = smi("--query-gpu=name,colour")
