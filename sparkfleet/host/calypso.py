@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10.0  # for each question
 MOST_BYTES = 1 << 20  # of an answer; the list of extensions is the longest part
 RESTRICTED = "triton-grpc-protocol-"  # what the server puts before the KEY of --grpc-restricted-protocol
+RESTRICTED_FIX = (
+    "it was started with --grpc-restricted-protocol, and the key or its value is not what it expects",
+    "write its key and a reference to its value as calypso.restricted",
+)
 FIXES = {
     "UNAVAILABLE": (
         "the server is down, the port is that of its HTTP endpoint (8000, gRPC has 8001), or TLS is on one side only",
@@ -29,12 +33,9 @@ FIXES = {
         "a firewall drops what is sent there, or the server is busy",
         "run the same command again; then look at the network",
     ),
-    "PERMISSION_DENIED": (
-        "it was started with --grpc-restricted-protocol",
-        "write its key and a reference to its value as calypso.restricted",
-    ),
+    "PERMISSION_DENIED": RESTRICTED_FIX,  # of a proxy in front of it; the server itself says UNAVAILABLE
+    "UNAUTHENTICATED": RESTRICTED_FIX,
 }
-FIXES["UNAUTHENTICATED"] = FIXES["PERMISSION_DENIED"]
 OTHERWISE = ("another program listens there", "check calypso.url")
 
 
@@ -57,18 +58,17 @@ def ask(calypso: Calypso) -> Server:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from tritonclient.grpc import InferenceServerClient, InferenceServerException
 
-    parts = urllib.parse.urlsplit(calypso.url)
+    headers, parts = _headers(calypso), urllib.parse.urlsplit(calypso.url)
     client = InferenceServerClient(
         parts.netloc,
         ssl=parts.scheme == "https",
         channel_args=[("grpc.max_receive_message_length", MOST_BYTES)],
     )
     try:
-        headers = _headers(calypso)
         told = client.get_server_metadata(headers, client_timeout=TIMEOUT_S)
         return Server(printable(told.name), printable(told.version), _ready(client, headers))
     except InferenceServerException as error:
-        raise _refusal(calypso.url, error) from None
+        raise _refusal(calypso.url, error, headers) from None
     finally:
         client.close()
 
@@ -86,11 +86,21 @@ def _ready(client: Any, headers: dict[str, str]) -> bool:
 def _headers(calypso: Calypso) -> dict[str, str]:
     if calypso.restricted is None:
         return {}
-    return {RESTRICTED + calypso.restricted.key: secrets.resolve(calypso.restricted.value)}
+    value = secrets.resolve(calypso.restricted.value)
+    if not (value.isascii() and value.isprintable()):
+        raise CalypsoError(
+            f"what calypso.restricted.value refers to cannot be sent to {calypso.url}: it is no line of ASCII text.",
+            next_step="put the value alone into that file or variable",
+        )
+    return {RESTRICTED + calypso.restricted.key: value}
 
 
-def _refusal(url: str, error: Any) -> CalypsoError:
-    status = str(error.status() or "").removeprefix("StatusCode.")
-    usually, next_step = FIXES.get(status, OTHERWISE)
-    said = printable(str(error.message() or "no reason given"))
-    return CalypsoError(f"Calypso ({url}) does not answer: {status}: {said}", usually=usually, next_step=next_step)
+def _refusal(url: str, error: Any, headers: dict[str, str]) -> CalypsoError:
+    """In our words. Whoever answers may send our own secret back: it is not shown."""
+    status, said = str(error.status() or "").removeprefix("StatusCode."), str(error.message() or "no reason given")
+    for value in headers.values():
+        said = said.replace(value, "…")
+    usually, next_step = RESTRICTED_FIX if "is restricted" in said else FIXES.get(status, OTHERWISE)
+    return CalypsoError(
+        f"Calypso ({url}) does not answer: {status}: {printable(said)}", usually=usually, next_step=next_step
+    )
