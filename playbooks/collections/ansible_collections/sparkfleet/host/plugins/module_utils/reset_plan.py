@@ -31,6 +31,7 @@ OURS = (
 )
 UNIT = re.compile(re.escape(facts.UNIT_FOLDER) + r"[^/@]+\.(service|timer|socket|path|mount|slice)$")
 MAINTAINER = ("preinst", "postinst", "config")
+CONSOLE_HASH = "/etc/sparkfleet/console-password"
 INFO = "/var/lib/dpkg/info/"
 PACKAGED_UNIT = re.compile(r"(/usr)?/lib/systemd/system/[^/@]+\.(service|timer|socket|path)$")
 DATA = re.compile(r"/var/lib/[^/]+$")
@@ -129,7 +130,7 @@ def people_steps(was, user):
     """Accounts to remove, and for those that stay: groups and password as they were."""
     now = {name: facts.account(name) for name in was}
     both = {name: (one, now[name]) for name, one in was.items() if one and now[name] and name != user}
-    ours = _text("/etc/sparkfleet/console-password").strip()
+    ours = _text(CONSOLE_HASH).strip()
     sudo = {n: ("sudo" in one["groups"], "sudo" in at["groups"]) for n, (one, at) in both.items()}
     return {
         "remove": sorted(name for name, one in was.items() if one is None and now[name] and name != user),
