@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sparkfleet.host.parts import alignment, connectx
+from sparkfleet.host.parts import alignment, connectx, gpu
 from sparkfleet.host.roles import PARTS, exporters, monitors
 from sparkfleet.host.sources import PROJECT, rule_files
 from sparkfleet.model import Role
@@ -64,6 +64,7 @@ def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, 
         "tailnet": {"port": fleet.tailnet.port, **parts[Role.TAILNET].tailnet} if Role.TAILNET in parts else {},
         "connectx": connectx.expected(fleet, name),
         "alignment": alignment.expected(fleet),
+        "gpu": gpu.expected(fleet),
         "sshd_drop_ins": _names_in("etc/ssh/sshd_config.d"),
         "sudoers_drop_ins": _names_in("etc/sudoers.d"),
         "checked_ports": _checked_ports(fleet, parts),  # they have checks of their own about who reaches them

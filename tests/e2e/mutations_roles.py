@@ -63,6 +63,9 @@ BASE = [
         "/var/lib/gb10/sys/module/nvidia/version",
         "echo 590.44.01 > $f",
         "the driver is 590.44.01",
+        "GPU-02",
+        "GPU-03",
+        "GPU-21",
     ),
     Mutation(
         "BASE-11",

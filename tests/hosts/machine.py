@@ -18,6 +18,7 @@ from door import Door
 from told import Told
 from told_alignment import ToldOfAlignment
 from told_connectx import ToldOfConnectX
+from told_gpu import ToldOfGpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ print(json.dumps(found))
 """
 
 
-class Machine(ToldOfAlignment, ToldOfConnectX, Told):
+class Machine(ToldOfAlignment, ToldOfConnectX, ToldOfGpu, Told):
     """`wanted` is the host's part of the request: what the fleet description says, as plain JSON."""
 
     def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str, old_key: str = "") -> None:

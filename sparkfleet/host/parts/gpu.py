@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
 
-from sparkfleet.host import driver
+from sparkfleet.fitness.gpu import CUDA_OF_BRANCH
+from sparkfleet.host import driver, holds
 from sparkfleet.host.parts import RUNNING, Parts
 from sparkfleet.host.parts.alignment import alignment
 
@@ -22,3 +24,13 @@ def gpu(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
         units={"sparkfleet-gpu.timer": RUNNING, **aligned.units},
         raw={SETTINGS_PATH: SETTINGS, **aligned.raw},
     )
+
+
+def expected(fleet: Fleet) -> dict[str, Any]:
+    """What the checks of driver, holds and clocks are told: plain JSON."""
+    return {
+        "pins": [astuple(pin)[:3] for pin in holds.pins(fleet.gpu)],
+        "cuda": CUDA_OF_BRANCH.get(fleet.gpu.driver.branch),
+        "cuda_toolkit": fleet.gpu.cuda_toolkit,
+        "clock_cap_mhz": fleet.gpu.clock_cap_mhz,
+    }
