@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import keyring
 from sparkfleet.host.bundle import zipapp_bytes
-from sparkfleet.host.parts import ENVIRONMENT, JOBS, ZIPAPPS, Zipapp, alignment, connectx, containers, gpu, jupyter
+from sparkfleet.host.parts import (
+    ENVIRONMENT,
+    JOBS,
+    ZIPAPPS,
+    Zipapp,
+    alignment,
+    connectx,
+    containers,
+    gpu,
+    jupyter,
+    node,
+)
 from sparkfleet.host.roles import (
     CONSOLE,
     DASHBOARDS,
@@ -35,7 +46,6 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROJECT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements/jupyter.txt", "requirements/node.txt")
 PROGRAMS = (
     alignment.PROGRAM,
     connectx.SCRIPT,
@@ -49,7 +59,7 @@ PROGRAMS = (
     PRIVILEGED,
     ROTATION_DATES,
 )
-RAW = (*LOCKS, *PROGRAMS, STORAGE_LIMIT, *DASHBOARDS)
+RAW = (*node.LOCKS.values(), *PROGRAMS, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 
 

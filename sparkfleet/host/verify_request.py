@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sparkfleet.host.parts import alignment, connectx, gpu
+from sparkfleet.host.parts import alignment, connectx, datasets, environments, gpu, jupyter, memory
 from sparkfleet.host.roles import PARTS, exporters, monitors
 from sparkfleet.host.sources import PROJECT, rule_files
 from sparkfleet.model import Role
@@ -63,8 +63,12 @@ def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, 
         "rotation_days": fleet.access.rotation.model_dump(),
         "tailnet": {"port": fleet.tailnet.port, **parts[Role.TAILNET].tailnet} if Role.TAILNET in parts else {},
         "connectx": connectx.expected(fleet, name),
+        "environments": environments.expected((e for part in parts.values() for e in part.environments), PROJECT),
+        "datasets": datasets.expected(fleet, name),
+        "jupyter": jupyter.expected(fleet, name),
         "alignment": alignment.expected(fleet),
         "gpu": gpu.expected(fleet),
+        "memory": memory.expected(fleet, name),
         "sshd_drop_ins": _names_in("etc/ssh/sshd_config.d"),
         "sudoers_drop_ins": _names_in("etc/sudoers.d"),
         "checked_ports": _checked_ports(fleet, parts),  # they have checks of their own about who reaches them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e import mutations_access, mutations_alignment, mutations_connectx, mutations_gpu, mutations_roles
+from tests.e2e import mutations_access, mutations_alignment, mutations_connectx, mutations_gpu, mutations_node, mutations_roles
 from tests.e2e.mutations_roles import NOT_HERE
 
 __all__ = ["MUTATIONS", "NOT_HERE"]
@@ -13,4 +13,5 @@ MUTATIONS = [
     *mutations_roles.MUTATIONS,
     *mutations_connectx.MUTATIONS,
     *mutations_gpu.MUTATIONS,
+    *mutations_node.MUTATIONS,
 ]

@@ -19,6 +19,9 @@ from told import Told
 from told_alignment import ToldOfAlignment
 from told_connectx import ToldOfConnectX
 from told_gpu import ToldOfGpu
+from told_jupyter import ToldOfJupyter
+from told_memory import ToldOfMemory
+from told_node import ToldOfNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +45,7 @@ print(json.dumps(found))
 """
 
 
-class Machine(ToldOfAlignment, ToldOfConnectX, ToldOfGpu, Told):
+class Machine(ToldOfAlignment, ToldOfConnectX, ToldOfGpu, ToldOfMemory, ToldOfJupyter, ToldOfNode, Told):
     """`wanted` is the host's part of the request: what the fleet description says, as plain JSON."""
 
     def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str, old_key: str = "") -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkfleet.host.parts import RUNNING, Parts, lock
+from sparkfleet.host.parts.node import LOCKS
+from sparkfleet.model import Role
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
@@ -18,7 +20,15 @@ def jupyter(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
         units={"sparkfleet-jupyter.service": RUNNING},
         raw={
             "/usr/local/lib/sparkfleet/gpu_check.py": GPU_CHECK,
-            lock("jupyter"): "requirements/jupyter.txt",
+            lock("jupyter"): LOCKS["jupyter"],
         },
         environments=("jupyter",),
     )
+
+
+def expected(fleet: Fleet, name: str) -> dict[str, Any]:
+    """What the checks are told; empty on a host without the role."""
+    roles, wanted = fleet.hosts[name].all_roles, fleet.jupyter
+    if Role.JUPYTER not in roles:
+        return {}
+    return {"user": wanted.user, "port": wanted.port, "served": wanted.serve and Role.TAILNET in roles}

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 
+LOCKS = {"node": "requirements/node.txt", "jupyter": "requirements/jupyter.txt"}  # by environment
+
+
 def node(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     """The environment in which `spark-node` runs, the project's own package for it, and what starts its verbs."""
     return Parts(
@@ -17,7 +20,7 @@ def node(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
         raw={
             "/usr/local/lib/sparkfleet/environment.py": ENVIRONMENT,
             "/usr/local/lib/sparkfleet/jobs.py": JOBS,
-            lock("node"): "requirements/node.txt",
+            lock("node"): LOCKS["node"],
         },
         zipapps={"/usr/local/lib/sparkfleet/spark-node.pyz": SPARK_NODE},
         environments=("node",),

@@ -1,0 +1,102 @@
+"""The mutations of the roles node, datasets and jupyter."""
+
+from __future__ import annotations
+
+from tests.e2e.mutation import Mutation, file, unit
+
+ZIPAPP = "/usr/local/lib/sparkfleet/spark-node.pyz"
+STRAY = "$(echo /opt/sparkfleet/node/lib/*/site-packages)/stray-1.0.dist-info"
+SYNC = "sparkfleet-datasets.service"
+JUPYTER = "sparkfleet-jupyter.service"
+CONFIG, TOKEN = "/etc/sparkfleet/jupyter/jupyter_server_config.py", "/etc/sparkfleet/jupyter/token"
+ANSWERS = "until (echo > /dev/tcp/127.0.0.1/8888) 2>/dev/null; do sleep 0.1; done"
+RESTART = f"systemctl restart {JUPYTER}; timeout 30 bash -c '{ANSWERS}'"
+
+NODE = [
+    Mutation("NODE-01", "the package is gone", f"mv {ZIPAPP} {ZIPAPP}.kept", f"mv {ZIPAPP}.kept {ZIPAPP}", "fails"),
+    Mutation(
+        "NODE-02",
+        "a package that nobody locked",
+        f"d={STRAY}; mkdir $d; printf 'Name: stray\\nVersion: 1.0\\n' > $d/METADATA",
+        f"rm -r {STRAY}",
+        "not in its lock: stray==1.0",
+    ),
+    Mutation("NODE-03", "anybody may change what runs", f"chmod o+w {ZIPAPP}", f"chmod o-w {ZIPAPP}", ZIPAPP),
+]
+
+DATASETS = [
+    Mutation(
+        "DATASETS-01",
+        "nobody looks for new versions",
+        "systemctl --quiet disable sparkfleet-datasets.timer",
+        "systemctl --quiet enable sparkfleet-datasets.timer",
+        "disabled, active",
+    ),
+    unit(
+        "DATASETS-02",
+        "a sync that fails",
+        SYNC,
+        "[Service]\\nExecStart=\\nExecStart=false\\n",
+        "exit-code, code 1",
+        "BASE-09",
+        then=f"systemctl start {SYNC} || true",
+    ),
+    unit(
+        "DATASETS-03",
+        "the sync may do all that root may",
+        SYNC,
+        "[Service]\\nCapabilityBoundingSet=~\\nNoNewPrivileges=no\\n",
+        "capabilities, no new privileges",
+    ),
+    Mutation(
+        "DATASETS-04",
+        "data that anybody changes",
+        "touch /var/lib/sparkfleet/datasets/stray; chmod 666 /var/lib/sparkfleet/datasets/stray",
+        "rm /var/lib/sparkfleet/datasets/stray",
+        "datasets/stray",
+    ),
+]
+
+JUPYTERS = [
+    Mutation(
+        "JUPYTER-01",
+        "JupyterLab is stopped",
+        f"systemctl stop {JUPYTER}",
+        RESTART,
+        "inactive",
+        ("BASE-12",),
+    ),
+    file(
+        "JUPYTER-02",
+        "JupyterLab is open to everybody",
+        CONFIG,
+        "sed -i 's/127.0.0.1/0.0.0.0/' $f",
+        "(jupyter-lab)",
+        then=RESTART,
+    ),
+    file(
+        "JUPYTER-03",
+        "no token is asked for",
+        CONFIG,
+        "sed -i 's/^c.IdentityProvider.token = .*/c.IdentityProvider.token = \"\"/' $f",
+        "nobody: 200",
+        then=RESTART,
+    ),
+    Mutation("JUPYTER-04", "a token for everybody", f"chmod 644 {TOKEN}", f"chmod 600 {TOKEN}", "0644"),
+    Mutation(
+        "JUPYTER-05",
+        "the check is where IPython does not look",
+        "mv ~alice/.ipython/profile_default/startup/00-sparkfleet.py ~alice/.ipython/",
+        "mv ~alice/.ipython/00-sparkfleet.py ~alice/.ipython/profile_default/startup/",
+        "missing",
+    ),
+    Mutation(
+        "JUPYTER-06",
+        "the tailnet does not reach it",
+        "tailscale serve --yes --tcp 8888 off",
+        "tailscale serve --bg --yes --tcp 8888 tcp://127.0.0.1:8888",
+        "leads to nowhere",
+    ),
+]
+
+MUTATIONS = [*NODE, *DATASETS, *JUPYTERS]
