@@ -23,7 +23,7 @@ MUTATIONS = [
         "echo 590.44.01 > $f",
         "driver 590.44.01 is loaded, the verdict is about 580",
         "GPU-03",
-        "GPU-21",
+        "GPU-05",
         "BASE-10",
     ),
     file(

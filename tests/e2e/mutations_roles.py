@@ -65,7 +65,7 @@ BASE = [
         "the driver is 590.44.01",
         "GPU-02",
         "GPU-03",
-        "GPU-21",
+        "GPU-05",
     ),
     Mutation(
         "BASE-11",

@@ -10,11 +10,11 @@ from asking import answer
 SET = re.compile(r"^sparkfleet_gpu_clock_cap_set_hertz (\S+)$", re.MULTILINE)
 # What stands for its kind where it is not installed.
 METAPACKAGES = "linux-nvidia-hwe-24.04 linux-image-nvidia-hwe-24.04 nvidia-open cuda-drivers"
-FACTS = """P={procfs} S={sysfs}; echo "kernel=$(cat $P/sys/kernel/osrelease)"; echo "cmdline=$(cat $P/cmdline 2>/dev/null)";
-echo "module=$(head -n 1 $P/driver/nvidia/version 2>/dev/null)"; echo "driver=$(cat $S/module/nvidia/version 2>/dev/null)";
-echo "watchdog=$(cat $S/class/watchdog/watchdog0/identity 2>/dev/null)"; cat /etc/dgx-release 2>/dev/null;
-for d in $S/bus/pci/devices/*; do if grep -qs 0x10de $d/vendor && grep -qs ^0x03 $d/class;
-then echo "gpu=10de:$(cut -c3- $d/device)"; fi; done"""
+FACTS = """tell() {{ printf '%s=' "$1"; head -n 1 "$2" 2>/dev/null || echo; }};
+tell kernel {procfs}/sys/kernel/osrelease; tell cmdline {procfs}/cmdline; tell module {procfs}/driver/nvidia/version;
+tell driver {sysfs}/module/nvidia/version; tell watchdog {sysfs}/class/watchdog/watchdog0/identity;
+cat /etc/dgx-release 2>/dev/null; for d in {sysfs}/bus/pci/devices/*; do
+if grep -qs 0x10de $d/vendor && grep -qs ^0x03 $d/class; then echo "gpu=10de:$(cut -c3- $d/device)"; fi; done"""
 
 
 class ToldOfGpu:

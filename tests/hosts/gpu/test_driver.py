@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1.02  # as the alert Gb10ClockCapLost has it
 
 
-@pytest.mark.control(id="GPU-20", severity="high", source="GB10")
+@pytest.mark.control(id="GPU-04", severity="high", source="GB10")
 def test_no_known_issue_of_kernel_and_driver(machine: Machine, record_property: Callable[[str, Any], None]) -> None:
     """Of the kernel and the driver that run no issue is known that makes the host unfit.
 
@@ -31,7 +31,7 @@ def test_no_known_issue_of_kernel_and_driver(machine: Machine, record_property: 
     record_property("evidence", "\n".join([known_issues.combination(machine.combination), *warnings]))
 
 
-@pytest.mark.control(id="GPU-21", severity="medium", source="GB10")
+@pytest.mark.control(id="GPU-05", severity="medium", source="GB10")
 def test_kernel_and_driver_are_known_to_run(machine: Machine) -> None:
     """Somebody has run this kernel with this driver on a GB10, and the host tells enough to say so.
 
@@ -41,7 +41,7 @@ def test_kernel_and_driver_are_known_to_run(machine: Machine) -> None:
     assert not unknown, "\n".join(unknown)
 
 
-@pytest.mark.control(id="GPU-22", severity="high", source="GB10")
+@pytest.mark.control(id="GPU-06", severity="high", source="GB10")
 def test_apt_takes_no_kernel_or_driver_that_is_not_known(
     machine: Machine, record_property: Callable[[str, Any], None]
 ) -> None:
@@ -59,7 +59,7 @@ def test_apt_takes_no_kernel_or_driver_that_is_not_known(
     record_property("evidence", f"{len(machine.candidates)} packages, {len(moves)} could be upgraded")
 
 
-@pytest.mark.control(id="GPU-23", severity="medium", source="GB10")
+@pytest.mark.control(id="GPU-07", severity="medium", source="GB10")
 def test_persistence_mode_is_on(machine: Machine) -> None:
     """The driver stays loaded while nobody uses the GPU.
 
@@ -73,7 +73,7 @@ def test_persistence_mode_is_on(machine: Machine) -> None:
     )
 
 
-@pytest.mark.control(id="GPU-24", severity="medium", source="sparkfleet")
+@pytest.mark.control(id="GPU-08", severity="medium", source="sparkfleet")
 def test_clock_cap_is_the_described_one(machine: Machine) -> None:
     """The clock cap that was set is the described one, or none where none is, and no GPU runs above it.
 
@@ -86,7 +86,7 @@ def test_clock_cap_is_the_described_one(machine: Machine) -> None:
     assert not above, f"above the cap of {words[0]}: {', '.join(above)}"
 
 
-@pytest.mark.control(id="GPU-25", severity="medium", source="GB10")
+@pytest.mark.control(id="GPU-09", severity="medium", source="GB10")
 def test_toolkits_are_not_above_the_drivers_cuda(machine: Machine) -> None:
     """The described CUDA toolkit is there, and none that lies there is above the CUDA that the driver runs.
 
