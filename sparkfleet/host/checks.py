@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sparkfleet.host import driver, known_issues
+from sparkfleet.host import align, align_table, driver, known_issues
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -44,7 +44,20 @@ def _gpu(fleet: Fleet, facts: Mapping[str, str]) -> list[Check]:
         found.append(Check("known issues", "ok", f"none: {known_issues.combination(facts)}"))
     if refused := driver.refusal(fleet.gpu, facts):
         found.append(Check("driver.manage", "differs", f"install will be refused: {refused}"))
-    return found
+    return [*found, *_alignment(fleet, facts)]
+
+
+def _alignment(fleet: Fleet, facts: Mapping[str, str]) -> list[Check]:
+    """Whether the loaded driver runs what the described Triton container holds; nothing where none is described."""
+    calypso = fleet.calypso
+    if not calypso.described:
+        return []
+    found = align.resolve(align_table.read(), calypso.release, calypso.variant, facts.get("driver", ""))
+    verdicts: dict[align.State, Literal["differs", "unknown"]] = {
+        align.State.NOT_ALIGNED: "differs",
+        align.State.UNKNOWN: "unknown",
+    }
+    return [Check("alignment", verdicts.get(found.state, "ok"), f"{found.state}: {found.reasons[0]}")]
 
 
 def _driver(branch: str, driver: str | None) -> Check:

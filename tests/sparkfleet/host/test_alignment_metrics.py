@@ -15,7 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporters.gb10.readings.textfile import textfile
 from sparkfleet import config
 from sparkfleet.host import alignment_metrics
+from sparkfleet.host.checks import checks
 from sparkfleet.host.desired import desired
+from sparkfleet.model import Role
 from tests.sparkfleet.host.conftest import description
 
 if TYPE_CHECKING:
@@ -126,3 +128,24 @@ def test_a_fact_file_that_cannot_be_used_leaves_no_metric(machine: Machine, fact
     assert code == 1
     assert "Next: `pulumi up` writes it anew." in said
     assert not (machine.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("calypso", "driver", "verdict", "words"),
+    [
+        (CALYPSO, "580.142", "ok", "aligned: CUDA 13.0.2.006"),
+        ({**CALYPSO, "release": "26.02"}, "580.142", "ok", "forward-compatible: CUDA 13.1.1.006"),
+        (CALYPSO, "590.44.01", "differs", "not-aligned: driver branch 590"),
+        ({"release": "27.01", "variant": "vllm"}, "580.142", "unknown", "unknown: 27.01 is newer"),
+    ],
+)
+def test_a_plan_shows_the_verdict_on_the_loaded_driver(
+    calypso: dict[str, str], driver: str, verdict: str, words: str
+) -> None:
+    """As a check: nothing that is applied could change it."""
+    fleet = config.parse({**description(), "calypso": calypso})
+
+    [found] = [one for one in checks(fleet, {"driver": driver}, (Role.GPU,)) if one.name == "alignment"]
+
+    assert (found.verdict, words in found.detail) == (verdict, True)
+    assert not [one for one in checks(fleet, {"driver": driver}) if one.name == "alignment"]
