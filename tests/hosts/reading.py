@@ -182,10 +182,24 @@ def firewall_verdicts(expressions: list[dict[str, Any]], port: int) -> list[str]
     return [f"{said} {address}" for address in listed or ["all"]]
 
 
-def without_password(policy: dict[str, Any]) -> Iterator[str]:
-    """Whom sudo asks for no password: by a rule's tag, or by a default."""
+def granted(policy: dict[str, Any], command: str) -> set[str]:
+    """Who may run this very command by sudo, by a rule that names nothing else."""
+    rules = policy.get("User_Specs", [])
+    return {
+        who for rule in rules for spec in rule["Cmnd_Specs"] if only(spec, command) for who in names(rule["User_List"])
+    }
+
+
+def only(spec: dict[str, Any], command: str) -> bool:
+    """Whether a part of a rule names this command, and no other one."""
+    return bool(command) and spec.get("Commands") == [{"command": command}]
+
+
+def without_password(policy: dict[str, Any], spared: str = "") -> Iterator[str]:
+    """Whom sudo asks for no password: by a rule's tag, or by a default. `spared`: a command that may be free."""
     for rule in policy.get("User_Specs", []):
-        options = [option for spec in rule["Cmnd_Specs"] for option in spec.get("Options", [])]
+        specs = [spec for spec in rule["Cmnd_Specs"] if not only(spec, spared)]
+        options = [option for spec in specs for option in spec.get("Options", [])]
         if {"authenticate": False} in options:
             yield from names(rule["User_List"])
     for default in policy.get("Defaults", []):

@@ -48,6 +48,18 @@ def test_sudo_without_password_is_seen_wherever_it_stands(reading: ModuleType) -
     assert list(found({"User_Specs": rules, "Defaults": defaults})) == ["%adm", "eve", "everybody"]
 
 
+def test_the_guards_own_command_may_be_free(reading: ModuleType) -> None:
+    """Only as the one command of its rule: with another one beside it, its people are asked for no password."""
+    free = {"Options": [{"authenticate": False}]}
+    alone = {"User_List": [{"username": "alice"}], "Cmnd_Specs": [{**free, "Commands": [{"command": "guard"}]}]}
+    more = {**free, "Commands": [{"command": "guard"}, {"command": "sh"}]}
+    beside = {"User_List": [{"username": "eve"}], "Cmnd_Specs": [more]}
+    policy = {"User_Specs": [alone, beside]}
+    assert list(reading.without_password(policy, "guard")) == ["eve"]
+    assert list(reading.without_password(policy)) == ["alice", "eve"]
+    assert reading.granted(policy, "guard") == {"alice"}
+
+
 @pytest.mark.parametrize(
     ("address", "inside"),
     [("127.0.0.1", True), ("[::1]", True), ("127.0.0.53%lo", True), ("*", False), ("[::]", False), ("10.0.0.1", False)],
