@@ -33,7 +33,10 @@ class JobLostError(SparkfleetError):
 
 
 def asked(session: Session, words: str, *, stdin: str = "") -> dict[str, Any]:
-    """One question to jobs.py; raises UnreachableError, or SparkfleetError with the host's own words."""
+    """One question to jobs.py, the streams of its answer as bytes.
+
+    Raises UnreachableError, or SparkfleetError with the host's own words.
+    """
     done = session.run(f"{JOBS} {words}", stdin=stdin)
     if done.code:
         absent = "can't open file" in done.stderr
@@ -46,11 +49,9 @@ def asked(session: Session, words: str, *, stdin: str = "") -> dict[str, Any]:
         )
     try:
         answer = parsed(done.stdout)
-        if not isinstance(answer, dict):
-            raise ValueError("it is no object")  # noqa: TRY004, TRY301  (told below)
-    except ValueError as error:
+        return {**answer, **{s: base64.b64decode(str(answer.get(s, "")), validate=True) for s in STREAMS}}
+    except (ValueError, TypeError, AttributeError) as error:
         raise SparkfleetError(f"{session.target.name} gave an answer that jobs.py does not give: {error}.") from error
-    return answer
 
 
 def start(target: Target, words: tuple[str, ...]) -> str:
@@ -122,7 +123,7 @@ class Following:
         answer = asked(session, f"look {self.job} {self.at['out']} {self.at['err']}")
         new = False
         for stream in STREAMS:
-            data = base64.b64decode(str(answer.get(stream, "")))
+            data = answer[stream]
             self.at[stream] += len(data)
             new |= bool(data)
             self._take(stream, data)
