@@ -36,6 +36,7 @@ LIBRARY_PATH_FILE = Path("etc/ld.so.conf.d/sparkfleet-lab.conf")
 TOOLS = {
     "nvidia-smi": Path("usr/bin/nvidia-smi"),
     "nvidia-smi-set": Path("usr/bin/nvidia-smi-set"),
+    "nvidia-ctk": Path("usr/bin/nvidia-ctk"),
     "nvme": Path("usr/local/sbin/nvme"),  # before the real one, which the role exporter installs
     "fwupdmgr": Path("usr/bin/fwupdmgr"),
     "modinfo": Path("usr/local/sbin/modinfo"),  # before the real one, which knows no driver of NVIDIA

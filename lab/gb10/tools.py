@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The scenario's tools/ files → what `nvme`, `fwupdmgr` and `modinfo` print. Simulated.
+"""The scenario's tools/ files → what `nvme`, `fwupdmgr`, `modinfo` and `nvidia-ctk` print. Simulated.
 
     nvme smart-log -o json /dev/nvme0       FOLDER/tools/nvme/smart-log.nvme0, or smart-log for any device
     fwupdmgr get-devices --json             FOLDER/tools/fwupdmgr/get-devices
     modinfo -F version nvidia               FOLDER/tools/modinfo/version.nvidia
+    nvidia-ctk cdi generate --format=json   FOLDER/tools/nvidia-ctk/cdi.generate
 
 Installed in a stand-in under these names: one file, standard library only. FOLDER is $GB10_FOLDER or /var/lib/gb10. A
 question that the scenario has no answer to ends with 1. Who looks is told on standard error that it is simulated.

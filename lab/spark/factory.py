@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Variant = Literal["classic", "socket"]
 VARIANTS: tuple[Variant, ...] = ("classic", "socket")
 FILES = Path(__file__).with_name("files")
+OLLAMA = Path("usr/local/bin/ollama")
 SETUP_USER = "nvidia"
 # classic: what Debian has. socket: what Ubuntu 24.04, and so DGX OS, has.
 ENABLED: dict[Variant, list[str]] = {
@@ -75,6 +76,7 @@ def make(instance: Instance, host: str, root: Path, variant: Variant) -> None:
     base.inside(root, "systemctl", "enable", "--quiet", *ENABLED[variant])
     base.inside(root, "systemctl", "disable", "--quiet", *DISABLED[variant])
     gb10.install(root)
+    gb10.replace(root / OLLAMA, (FILES.parent / "ollama.py").read_text(), mode=0o755)
 
 
 def fingerprint(root: Path) -> str:

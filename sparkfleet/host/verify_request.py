@@ -69,6 +69,8 @@ def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, 
         "alignment": alignment.expected(fleet),
         "gpu": gpu.expected(fleet),
         "memory": memory.expected(fleet, name),
+        "containers": PARTS[Role.CONTAINERS](fleet, name).merged if Role.CONTAINERS in parts else {},
+        "ollama_port": fleet.ollama.port,
         "sshd_drop_ins": _names_in("etc/ssh/sshd_config.d"),
         "sudoers_drop_ins": _names_in("etc/sudoers.d"),
         "checked_ports": _checked_ports(fleet, parts),  # they have checks of their own about who reaches them

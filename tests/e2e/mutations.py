@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.e2e import mutations_access, mutations_alignment, mutations_connectx, mutations_gpu, mutations_node, mutations_roles
+from tests.e2e import (
+    mutations_access,
+    mutations_alignment,
+    mutations_connectx,
+    mutations_containers,
+    mutations_gpu,
+    mutations_node,
+    mutations_roles,
+)
 from tests.e2e.mutations_roles import NOT_HERE
 
 __all__ = ["MUTATIONS", "NOT_HERE"]
@@ -12,6 +20,7 @@ MUTATIONS = [
     *mutations_alignment.MUTATIONS,
     *mutations_roles.MUTATIONS,
     *mutations_connectx.MUTATIONS,
+    *mutations_containers.MUTATIONS,
     *mutations_gpu.MUTATIONS,
     *mutations_node.MUTATIONS,
 ]

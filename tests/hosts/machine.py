@@ -18,6 +18,7 @@ from door import Door
 from told import Told
 from told_alignment import ToldOfAlignment
 from told_connectx import ToldOfConnectX
+from told_containers import ToldOfContainers
 from told_gpu import ToldOfGpu
 from told_jupyter import ToldOfJupyter
 from told_memory import ToldOfMemory
@@ -45,7 +46,7 @@ print(json.dumps(found))
 """
 
 
-class Machine(ToldOfAlignment, ToldOfConnectX, ToldOfGpu, ToldOfMemory, ToldOfJupyter, ToldOfNode, Told):
+class Machine(ToldOfAlignment, ToldOfConnectX, ToldOfContainers, ToldOfGpu, ToldOfMemory, ToldOfJupyter, ToldOfNode, Told):
     """`wanted` is the host's part of the request: what the fleet description says, as plain JSON."""
 
     def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str, old_key: str = "") -> None:

@@ -27,7 +27,7 @@ REASON = "the vendor's installer needs it"
 WANTED: dict[str, Any] = {
     "roles": ["base"], "address": "127.0.0.1", "port": 1, "sysctls": {"a": "1", "b": "1"}, "users": {}, "units": [],
     "secret_files": [], "waivers": {}, "sysfs": "/sys", "tailnet": {}, "automation_user": "robot", "exporter_port": 2,
-    "connectx": {"mtu": 9000, "ports": {}, "peers": {}}, "memory": {}, "procfs": "/proc",
+    "containers": {}, "connectx": {"mtu": 9000, "ports": {}, "peers": {}}, "memory": {}, "procfs": "/proc",
 }  # fmt: skip
 
 # Checks that need no host: what they say is known beforehand. The conftest around them is the pack's own.
