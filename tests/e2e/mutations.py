@@ -8,6 +8,7 @@ from tests.e2e import (
     mutations_connectx,
     mutations_containers,
     mutations_gpu,
+    mutations_memory,
     mutations_node,
     mutations_roles,
 )
@@ -22,5 +23,6 @@ MUTATIONS = [
     *mutations_connectx.MUTATIONS,
     *mutations_containers.MUTATIONS,
     *mutations_gpu.MUTATIONS,
+    *mutations_memory.MUTATIONS,
     *mutations_node.MUTATIONS,
 ]
