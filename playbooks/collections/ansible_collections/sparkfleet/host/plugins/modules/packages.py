@@ -11,6 +11,7 @@ short_description: Install what is missing of a list of Debian packages
 description:
   - Never upgrades, never removes, keeps configuration files that exist, waits for other package managers.
   - Asks apt-get first what it would do, and notes it, so that M(sparkfleet.host.reset) can take it back.
+  - Refuses NVIDIA's driver on DGX OS, which supports the one branch that it ships.
 options:
   names:
     description: The packages.
@@ -26,6 +27,10 @@ options:
     type: list
     elements: str
     default: []
+  vendor_release:
+    description: The file by which DGX OS is known.
+    type: path
+    default: /etc/dgx-release
 author: sparkfleet
 """
 EXAMPLES = """
@@ -40,6 +45,7 @@ installed:
   returned: always
 """
 
+import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
@@ -50,6 +56,7 @@ INSTALL += ["-o", "Dpkg::Options::=--force-confold"]
 # A list that is already there is tried first: refreshing it costs a minute on a slow line.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "NEEDRESTART_MODE": "l"}
 
+DRIVER = re.compile(r"(nvidia-(driver|open|dkms|headless)|cuda-drivers|linux-modules-nvidia)(-|$)")
 PLANNED = re.compile(r"^(?:Inst|Remv) (\S+)(?: (\[\S+\]))?", re.MULTILINE)
 
 
@@ -96,10 +103,17 @@ def main():
             "names": {"type": "list", "elements": "str", "required": True},
             "lock_timeout": {"type": "int", "default": 300},
             "keep": {"type": "list", "elements": "str", "default": []},
+            "vendor_release": {"type": "path", "default": "/etc/dgx-release"},
         },
         supports_check_mode=True,
     )
     names = missing(module, module.params["names"]) if module.params["names"] else []
+    drivers = [name for name in names if DRIVER.match(name)]
+    if drivers and os.path.exists(module.params["vendor_release"]):
+        module.fail_json(
+            msg="this is DGX OS, which supports the one driver branch that it ships; not installed: %s. "
+            "Set gpu.driver.manage to hold, and let the vendor's updates bring the driver." % ", ".join(drivers)
+        )
     if names and not module.check_mode:
         before.keep(*module.params["keep"])
         install(module, names)
