@@ -93,12 +93,14 @@ def reset(fleet: Fleet, target: Target, *, say: Callable[[str], None] = lambda _
     name, lan = target.name, beside_the_tailnet(target)
     with lock.held(target, BY, say=say) as held:
         audit.record(fleet, name, "reset", "began")
-        with Session(target) as session, guard.armed(session, by=BY, window_s=fleet.access.proof_window_s) as armed:
-            say(f"{name}: put back how it is entered …")
-            with armed.kept():
-                first = _ask(session, "way-in", PLAN_S)
-            address = prove(lan)
-            armed.confirm()
+        with Session(target) as session:
+            _undo_a_killed_one(session)
+            with guard.armed(session, by=BY, window_s=fleet.access.proof_window_s) as armed:
+                say(f"{name}: put back how it is entered …")
+                with armed.kept():
+                    first = _ask(session, "way-in", PLAN_S)
+                address = prove(lan)
+                armed.confirm()
         say(f"{name}: entered over {address} by a new connection")
         audit.record(fleet, name, "reset", "proven", detail=f"over {address}")
         held.check()
@@ -108,6 +110,14 @@ def reset(fleet: Fleet, target: Target, *, say: Callable[[str], None] = lambda _
         prove(lan)
         audit.record(fleet, name, "reset", "done", detail=f"{len(rest['left'])} left")
     return Done(name, (*first["done"], *rest["done"]), {**first["left"], **rest["left"]})
+
+
+def _undo_a_killed_one(session: Session) -> None:
+    """What a reset that was killed left armed is undone first: we hold the lock, so nobody else is at it."""
+    armed = guard.state(session).get("armed")
+    if isinstance(armed, dict) and armed.get("by") == BY:
+        why = "the reset that changed it was killed; the next one goes on"
+        guard.ask(session, {"do": "restore", "id": armed.get("id", ""), "why": why})
 
 
 def beside_the_tailnet(target: Target) -> Target:

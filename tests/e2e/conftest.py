@@ -11,11 +11,13 @@ from lab import down, env, provision, spark, stack
 from lab import up as raising
 from lab.instance import Instance, host_names
 from lab.progress import Progress
+from tests.e2e import footprint
 from tests.e2e.under_test import FleetUnderTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.e2e.footprint import Footprint
     from tests.e2e.under_test import Run
 
 SPARKS = 4
@@ -53,7 +55,13 @@ class FirstUp:
 
 
 @pytest.fixture(scope="session")
-def first_up(fleet: FleetUnderTest) -> FirstUp:
+def adopted(fleet: FleetUnderTest) -> Footprint:
+    """spark-04 after it was adopted and before anything else was done to it."""
+    return footprint.of(fleet, "spark-04")
+
+
+@pytest.fixture(scope="session")
+def first_up(fleet: FleetUnderTest, adopted: Footprint) -> FirstUp:  # noqa: ARG001  (taken before)
     """Preview; `up` one at a time with the first host off; `up` again with all of them on."""
     preview = fleet.pulumi("preview", "--diff")
     spark.halt(fleet.instance, "spark-01")

@@ -6,15 +6,15 @@ Only what differs from the stand-in's base image is read: of all else the overla
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from tests.e2e.under_test import FleetUnderTest
 
@@ -89,6 +89,21 @@ def compare(base: Path, before: Footprint, after: Footprint) -> list[str]:
     return found
 
 
+def unexplained(fleet: FleetUnderTest, host: str, before: Footprint, left: Mapping[str, str]) -> list[str]:
+    """What is not as before and of which the reset did not say so; `left`: what it said.
+
+    A package that was upgraded because ours need it stays upgraded: a security update is not taken back.
+    """
+    names = [what.removeprefix("package ") for what, why in left.items() if "upgraded" in why]
+    info = fleet.tree(host) / "var/lib/dpkg/info"
+    lists = [file for name in names for file in (*info.glob(f"{name}.list"), *info.glob(f"{name}:*.list"))]
+    # /lib is /usr/lib, whatever path the package was built with.
+    theirs = {re.sub(r"^/(bin|lib|sbin)/", r"/usr/\1/", line) for file in lists for line in _lines(file)}
+    told = compare(base_of(fleet, host), before, of(fleet, host))
+    explained = (*(f"{path}: " for path in theirs), *(f"package {name}=" for name in names))
+    return [line for line in told if not line.startswith(explained)]
+
+
 def excepted(path: str) -> bool:
     """Whether a path stands among the exceptions."""
     return any(re.match(pattern, path) for pattern in EXCEPTIONS)
@@ -113,16 +128,12 @@ def state(root: Path, path: str) -> str:
 
 def base_of(fleet: FleetUnderTest, host: str) -> Path:
     """The image from which a stand-in was made."""
-    from pathlib import Path
-
     return Path((fleet.instance.host(host) / "factory").read_text().split()[0])
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines()
 
 
 def _paths(upper: Path, folder: str, names: list[str]) -> list[str]:
     return [os.path.join(folder, name).removeprefix(str(upper)) for name in names]  # noqa: PTH118
-
-
-def save(footprint: Footprint, path: Path) -> None:
-    """For a look at it later."""
-    words = {"files": footprint.files, "enabled": footprint.enabled}
-    path.write_text(json.dumps(words, indent=1))
