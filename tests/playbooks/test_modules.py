@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.playbooks.machine import COLLECTIONS, ELSEWHERE, PROJECT
 
 if TYPE_CHECKING:
@@ -106,29 +104,6 @@ class TestPackages:
         assert self.calls(machine)[-3:] == ["apt-get install jqq", "apt-get update", "apt-get install jqq"]
         assert answer["failed"]
         assert "Unable to locate package jqq" in answer["msg"] + answer.get("stderr", "")
-
-    @pytest.mark.parametrize("name", ["nvidia-driver-580-open", "nvidia-open-590", "cuda-drivers"])
-    def test_the_driver_is_refused_on_dgx_os(self, machine: Machine, name: str) -> None:
-        """By whatever name, and with the reason; nothing else of the list is installed then."""
-        self.installed(machine)
-        release = machine.root / "dgx-release"
-        release.write_text("DGX_NAME=x")
-
-        answer = machine.run("packages", names=["jq", name], vendor_release=str(release))
-
-        assert answer["failed"]
-        assert "supports the one driver branch that it ships; not installed: " + name in answer["msg"]
-        assert "apt-get" not in machine.calls.read_text()
-
-    def test_elsewhere_the_driver_is_a_package_like_others(self, machine: Machine) -> None:
-        """On plain Ubuntu; what only looks like a driver is one nowhere."""
-        self.installed(machine)
-        machine.program("apt-get", "exit 0")
-        elsewhere = str(machine.root / "no-such-file")
-
-        answer = machine.run("packages", names=["nvidia-driver-580-open"], vendor_release=elsewhere)
-
-        assert answer["installed"] == ["nvidia-driver-580-open"]
 
     def test_check_mode_installs_nothing(self, machine: Machine) -> None:
         """It tells what it would install."""

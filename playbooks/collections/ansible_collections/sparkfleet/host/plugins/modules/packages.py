@@ -56,7 +56,7 @@ INSTALL += ["-o", "Dpkg::Options::=--force-confold"]
 # A list that is already there is tried first: refreshing it costs a minute on a slow line.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "NEEDRESTART_MODE": "l"}
 
-DRIVER = re.compile(r"(nvidia-(driver|open|dkms|headless)|cuda-drivers|linux-modules-nvidia)(-|$)")
+DRIVER = re.compile(r"nvidia-(driver|dkms)-[0-9]|nvidia-headless-|nvidia-open(-|$)|cuda-drivers|linux-modules-nvidia-")
 PLANNED = re.compile(r"^(?:Inst|Remv) (\S+)(?: (\[\S+\]))?", re.MULTILINE)
 
 
