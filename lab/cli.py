@@ -15,7 +15,7 @@ from lab import up as upping
 from lab.errors import LabError
 from lab.instance import OCTETS, Instance
 from lab.progress import Progress
-from lab.spark import factory
+from lab.spark import factory, outdated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,14 @@ def calypso(name: str, *, stop: bool) -> None:
     network.up(instance)
     with Progress() as progress:
         click.echo(triton.up(instance, triton.ensure(progress.step)))
+
+
+@verbs.command()
+@named
+@click.argument("host")
+def outdate(name: str, host: str) -> None:
+    """Give HOST a simulated kernel and driver of last month, and newer ones to `spark upgrade` to."""
+    outdated.outdate(spark.tree(Instance.named(name), host))
 
 
 @verbs.command()
