@@ -157,9 +157,12 @@ def told(run: Run, wish: Wish, people: Console) -> int:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in upgrade_report.rows(run):
         style = STYLES[upgrade_report.TONES[row.state]]
-        words = (row.ring, row.host, row.state, row.packages, row.boot, row.words)
+        words = (row.ring, row.host, row.state, row.packages, row.boot)
         table.add_row(*(Text(word, style if place < 3 else "") for place, word in enumerate(words)))
     people.print(table)
+    for row in upgrade_report.rows(run):
+        if row.words:
+            people.print(f"  {row.host}: {row.words}", style=STYLES[upgrade_report.TONES[row.state]], markup=False)
     people.print(f"[bold]{run.fleet}[/], {run.kind} {run.id}: {upgrade_report.summary(run)}")
     if not run.stopped:
         for sentence in upgrade_report.way_on(run):

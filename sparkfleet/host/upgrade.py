@@ -148,9 +148,13 @@ def done(run: Run, act: Act, **learned: Any) -> Run:
 
 
 def failed(run: Run, act: Act, why: str, way_on: str) -> Run:
-    """The run after a step that did not go well: it stops, and the same step comes again when it is resumed."""
+    """The run after a step that did not go well: it stops, and the same step comes again when it is resumed.
+
+    A kernel that must not boot is mended by packages: then these come again.
+    """
     host = run.host(act.host)
-    again = {"attempt": host.attempt + 1} if act.step == Step.APPLY else {}
+    packages = act.step == Step.APPLY or (act.step == Step.TARGET and run.kind == "upgrade")
+    again = {"next": Step.APPLY, "attempt": host.attempt + 1} if packages else {}
     return _with(run, host.model_copy(update={"why": why, "way_on": way_on, **again}))
 
 

@@ -39,7 +39,7 @@ def removals(updates: Updates, rules: Upgrade) -> list[Fault]:
     """The packages that would leave without having been allowed to."""
     leaving = [name for name in updates.removed if name not in rules.removals]
     way_on = "if they may go, name them in upgrade.removals; else hold what replaces them (`apt-mark hold`)"
-    return [Fault(f"the upgrade would remove {_named(leaving)}", way_on)] if leaving else []
+    return [Fault(f"the upgrade would remove {named(leaving)}", way_on)] if leaving else []
 
 
 def boot_now(look: Look, *, allowed_units: Collection[str] = (), force: bool = False) -> list[Fault]:
@@ -54,7 +54,7 @@ def boot_now(look: Look, *, allowed_units: Collection[str] = (), force: bool = F
         faults.append(Fault("nvidia-smi does not tell whether a job is on the GPU", "look at it there, then --force"))
     jobs = [job for job in look.gpu_processes or () if job.unit not in allowed_units]
     if jobs:
-        names = _named([f"{job.name} (process {job.pid})" for job in jobs])
+        names = named([f"{job.name} (process {job.pid})" for job in jobs])
         faults.append(
             Fault(f"a job is on the GPU: {names}", "wait, name its unit in upgrade.serving, or end it by --force")
         )
@@ -85,9 +85,10 @@ def boot_target(look: Look) -> tuple[str, list[Fault], list[str]]:
     if needs_driver(look):
         module = ready.nvidia if ready else None
         faults += _driver(look, target.kernel, module)
-        told = {"kernel": target.kernel, "cmdline": target.cmdline, "driver": module or ""}
-        bad, notes = _issues({**look.facts, **told}, now=look.facts)
-        faults += bad
+        if module:
+            told = {"kernel": target.kernel, "cmdline": target.cmdline, "driver": module}
+            bad, notes = _issues({**look.facts, **told}, now=look.facts)
+            faults += bad
     return target.kernel, faults, notes
 
 
@@ -108,7 +109,7 @@ def _package_manager(look: Look) -> list[Fault]:
         first = printable(look.dpkg_audit.splitlines()[0])
         faults.append(Fault(f"dpkg is not sound: {first}", "run `dpkg --configure -a` and `dpkg --audit` there"))
     if look.locks:
-        who = _named([f"{one.name or 'process'} (process {one.pid})" for one in look.locks])
+        who = named([f"{one.name or 'process'} (process {one.pid})" for one in look.locks])
         faults.append(Fault(f"another package manager is at work: {who}", "wait until it is done"))
     return faults
 
@@ -153,7 +154,9 @@ def _vendor(look: Look, updates: Updates) -> list[Fault]:
 def _driver(look: Look, kernel: str, module: str | None) -> list[Fault]:
     """The module nvidia for the next kernel is there, and of the version of the installed user space."""
     installed = sorted({upstream(version) for version in look.driver_packages})
+    held = [name for name in look.holds if "nvidia" in name or name.startswith("linux-")]
     way_on = "install linux-modules-nvidia-… (or let DKMS build it) for that kernel, in the version of the driver"
+    way_on += f"; held there: {named(held)} (`apt-mark unhold` lets the upgrade take them)" if held else ""
     if module is None:
         return [Fault(f"the kernel that boots next is {kernel}, and it has no module nvidia: no GPU after it", way_on)]
     if not module:
@@ -181,5 +184,6 @@ def _fault(issue: Issue, words: str) -> Fault:
     return Fault(f"{words}: {issue.id}: {issue.what}{source}", issue.next_step)
 
 
-def _named(names: Sequence[str], most: int = 5) -> str:
+def named(names: Sequence[str], most: int = 5) -> str:
+    """The first of them, and how many more."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -154,7 +154,9 @@ class Runner:
             )
         kernel = upgrade_judge.boot_target(look)[0]
         other = bool(kernel) and not look.container and kernel != look.kernel
-        return {"reboot": host.reboot or look.reboot_required or other}
+        asks = updates.asks_for_boot or look.reboot_required or other
+        more = tuple(package for package in updates.packages if package not in host.packages)
+        return {"reboot": host.reboot or asks, "packages": (*host.packages, *more), "kept": updates.kept}
 
     def _target(self, host: Host, machine: Machine) -> Learned:
         kernel, faults, notes = upgrade_judge.boot_target(machine.look())
@@ -197,8 +199,9 @@ class Runner:
             if not new or attempt == TRIES - 1:
                 break
             time.sleep(BETWEEN_S)
-        way_on = f"`spark verify {machine.name}` shows the evidence"
-        faults += [upgrade_judge.Fault(f"the check {id_} fails now and did not before", way_on) for id_ in new]
+        if new:
+            what = f"{len(new)} check(s) fail now that did not before: {upgrade_judge.named(new)}"
+            faults.append(upgrade_judge.Fault(what, f"`spark verify {machine.name}` shows the evidence"))
         self._refuse(machine.name, faults, "")
         return {"well_at": time.time()}
 
