@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
-from sparkfleet.forms import ByteSize, Described, Duration, HostName, HostPath, matching
-
-if TYPE_CHECKING:
-    from sparkfleet.model import Cloud
+from sparkfleet.forms import ByteSize, Described, Duration, HostName, HostPath, matching, seconds
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # as systemd reads them
 
@@ -45,12 +42,11 @@ class Datasets(Described):
     sets: dict[HostName, Dataset] = Field(default_factory=dict, description="by name")
 
     @property
+    def interval_s(self) -> float:
+        """The time between two looks, in seconds."""
+        return seconds(self.interval)
+
+    @property
     def keep_free_bytes(self) -> int:
         """The floor of free space, in bytes."""
         return int(self.keep_free[:-1]) * UNITS[self.keep_free[-1]]
-
-    def bucket(self, name: str, fleet: str, cloud: Cloud) -> str:
-        """Where the data set `name` lies: its own bucket, or the one that `cloud` makes for the fleet."""
-        if self.sets[name].bucket:
-            return self.sets[name].bucket
-        return f"{cloud.aws.bucket_prefix if cloud.provider == 'aws' and cloud.aws else fleet}-datasets"

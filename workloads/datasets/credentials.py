@@ -1,0 +1,131 @@
+"""A store's description → access keys: from the host's own key file, an AWS profile, or the environment.
+
+The key file answers as a credential_process does, {"Version": 1, "AccessKeyId", "SecretAccessKey"}, and a rotation
+replaces it: what is read here counts for some minutes, so that a long sync follows. No secret is kept or told.
+"""
+
+from __future__ import annotations
+
+import configparser
+import datetime as dt
+import json
+import os
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workloads.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from workloads.datasets.config import StoreAt
+
+COUNTS_FOR = dt.timedelta(minutes=5)
+PROCESS_S = 60
+EXPORT = "credential_process = aws configure export-credentials --profile {} --format process"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """An access key as the store wants it; `expires_at` makes the engine ask again."""
+
+    access_key_id: str
+    secret_access_key: str
+    token: str | None
+    expires_at: dt.datetime
+
+    def __repr__(self) -> str:
+        """Without the secret: this may stand in a traceback."""
+        return f"Keys({self.access_key_id!r})"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One profile of the AWS configuration, as far as it concerns a store."""
+
+    name: str
+    values: Mapping[str, str]
+
+    def keys(self) -> Keys:
+        """Of its credential_process, else those that stand in it; raises ConfigError when it has neither."""
+        if command := self.values.get("credential_process"):
+            return _of_process(shlex.split(command), self.name)
+        if "aws_access_key_id" in self.values and "aws_secret_access_key" in self.values:
+            token = self.values.get("aws_session_token")
+            return _keys(self.values["aws_access_key_id"], self.values["aws_secret_access_key"], token)
+        raise ConfigError(
+            f"the AWS profile {printable(self.name)} has neither keys nor a credential_process",
+            usually="it is one of SSO or of a role, which only the AWS CLI resolves",
+            next_step=f"make another one with `{EXPORT.format(printable(self.name))}` and name that.",
+        )
+
+
+def source(at: StoreAt, environment: Mapping[str, str] = os.environ) -> Callable[[], Keys] | None:
+    """What answers with keys each time it is called; None leaves that to the environment."""
+    if at.credentials:
+        file = at.credentials
+        return lambda: _of_file(file)
+    if at.profile:
+        found = profile(at.profile, environment)
+        return found.keys
+    return None
+
+
+def profile(name: str, environment: Mapping[str, str] = os.environ) -> Profile:
+    """Read ~/.aws/config and ~/.aws/credentials, or where the environment says; raises ConfigError."""
+    home = Path(environment.get("HOME", "/root"))
+    places = (
+        (
+            environment.get("AWS_CONFIG_FILE", home / ".aws/config"),
+            "default" if name == "default" else f"profile {name}",
+        ),
+        (environment.get("AWS_SHARED_CREDENTIALS_FILE", home / ".aws/credentials"), name),
+    )
+    values: dict[str, str] = {}
+    for file, section in places:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file} cannot be read: {type(error).__name__}") from None
+        if parser.has_section(section):
+            values |= dict(parser.items(section))
+    if not values:
+        files = " and ".join(str(file) for file, _ in places)
+        raise ConfigError(f"there is no AWS profile {printable(name)} in {files}")
+    return Profile(name, values)
+
+
+def _of_file(file: Path) -> Keys:
+    try:
+        return _answer(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{file} holds no usable key: {type(error).__name__}",
+            next_step="run this as root, or `pulumi up` on the controller if the file is not there.",
+        ) from None  # the text of the error may quote the secret
+
+
+def _of_process(words: list[str], name: str) -> Keys:
+    try:
+        done = subprocess.run(words, capture_output=True, check=True, timeout=PROCESS_S)
+        return _answer(json.loads(done.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"the credential_process of the AWS profile {printable(name)} gave no key: {type(error).__name__}"
+        ) from None
+
+
+def _answer(data: dict[str, Any]) -> Keys:
+    keys = _keys(str(data["AccessKeyId"]), str(data["SecretAccessKey"]), data.get("SessionToken"))
+    if not data.get("Expiration"):
+        return keys
+    until = dt.datetime.fromisoformat(str(data["Expiration"]))
+    return Keys(keys.access_key_id, keys.secret_access_key, keys.token, min(until, keys.expires_at))
+
+
+def _keys(key_id: str, secret: str, token: str | None) -> Keys:
+    return Keys(key_id, secret, token, dt.datetime.now(dt.UTC) + COUNTS_FOR)
