@@ -23,6 +23,7 @@ PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 TIMEZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 SYSCTL_KEY = re.compile(r"[a-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 NOT_A_REFERENCE = "not_a_reference"
+SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
 
 def matching(pattern: str | re.Pattern[str], expected: str) -> AfterValidator:
@@ -66,6 +67,12 @@ def _host_path(value: Path) -> Path:
 def day(value: Any) -> Any:
     """Pulumi's engine hands a YAML date over as Go prints times: `2027-01-31 00:00:00 +0000 UTC`."""
     return value.removesuffix(" 00:00:00 +0000 UTC") if isinstance(value, str) else value
+
+
+def seconds(duration: str) -> float:
+    """A Duration ("15s", "1h") in seconds."""
+    unit = duration.lstrip("0123456789")
+    return int(duration.removesuffix(unit)) * SECONDS[unit]
 
 
 Address = Annotated[str, AfterValidator(_address)]

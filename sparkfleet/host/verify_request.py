@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from sparkfleet.forms import seconds
 from sparkfleet.host.parts import alignment, connectx, datasets, environments, gpu, jupyter, memory
 from sparkfleet.host.roles import PARTS, exporters, monitors
 from sparkfleet.host.sources import PROJECT, rule_files
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from sparkfleet.model import Fleet
 
-SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 MONITOR_PORTS = (9090, 9093, 9115)  # Prometheus, Alertmanager, the prober
 # What a check needs to see although no role names it.
 MORE_UNITS = (
@@ -95,12 +94,6 @@ def waivers(fleet: Fleet, name: str, today: dt.date) -> dict[str, dict[str, Any]
         for id_, waiver in fleet.waivers.items()
         if not waiver.hosts or name in waiver.hosts
     }
-
-
-def seconds(duration: str) -> float:
-    """A Prometheus duration of the model ("15s") in seconds."""
-    number, unit = re.fullmatch(r"(\d+)([a-z]+)", duration).groups()  # type: ignore[union-attr]  # the model checked it
-    return int(number) * SECONDS[unit]
 
 
 def _checked_ports(fleet: Fleet, roles: Container[Role]) -> list[int]:

@@ -20,4 +20,4 @@ def expected(fleet: Fleet, name: str) -> dict[str, Any]:
     """What the checks are told; empty on a host without the role."""
     if Role.DATASETS not in fleet.hosts[name].all_roles:
         return {}
-    return {"folder": str(fleet.datasets.folder), "interval": fleet.datasets.interval}
+    return {"folder": str(fleet.datasets.folder), "interval_s": fleet.datasets.interval_s}
