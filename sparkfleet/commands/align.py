@@ -120,7 +120,7 @@ def _about(fleet: Fleet, found: Report) -> list[str]:
     """The server and what its container holds, in two lines."""
     from sparkfleet.host.calypso import Server
 
-    one = next(iter(found.judged), found.description)
+    one = next(iter(found.judged), found.described_driver)
     said = found.server
     live = f"{said.name} {said.version}" if isinstance(said, Server) else "silent" if said else "not asked"
     lines = [f"Calypso {fleet.calypso.url or '(no address)'}: {live}"]
@@ -138,7 +138,7 @@ def _table(found: Report) -> Table:
     from rich.text import Text
 
     table = Table("host", "driver", "state", "toolkit to build with", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name, one in (found.hosts or {"as described": found.description}).items():
+    for name, one in (found.hosts or {"as described": found.described_driver}).items():
         if isinstance(one, errors.SparkfleetError):
             table.add_row(name, "?", Text("not asked: it was not reached", "bold red"), "")
         else:

@@ -44,10 +44,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Report:
-    """How hosts stand. `by`: who named the release that was judged; `differs`: the server from what is described."""
+    """How hosts stand. `by`: who named the judged release; `described_driver`: the verdict on the described branch."""
 
     by: By
-    description: Alignment
+    described_driver: Alignment
     server: Server | SparkfleetError | None
     differs: str
     hosts: Mapping[str, Alignment | SparkfleetError]
@@ -56,7 +56,7 @@ class Report:
     def judged(self) -> list[Alignment]:
         """The verdicts: of the hosts, or of the description where no host was asked."""
         found = [one for one in self.hosts.values() if isinstance(one, Alignment)]
-        return found if self.hosts else [self.description]
+        return found if self.hosts else [self.described_driver]
 
     @property
     def silent(self) -> list[SparkfleetError]:
@@ -67,7 +67,7 @@ class Report:
         """The same for `--json`."""
         return {
             "by": self.by,
-            "description": self.description.as_dict(),
+            "described_driver": self.described_driver.as_dict(),
             "server": _shown(self.server),
             "differs": self.differs,
             "hosts": {name: _shown(one) for name, one in self.hosts.items()},
@@ -88,7 +88,7 @@ def report(fleet: Fleet, table: Table, question: Question, answers: Answers) -> 
     hosts = {name: one if isinstance(one, SparkfleetError) else judge(one) for name, one in answers.drivers.items()}
     return Report(
         by="question" if question.release else "server" if server else "description",
-        description=judge(fleet.gpu.driver.branch),
+        described_driver=judge(fleet.gpu.driver.branch),
         server=answers.server,
         differs=_difference(table, described.release, server) if server else "",
         hosts=hosts,
