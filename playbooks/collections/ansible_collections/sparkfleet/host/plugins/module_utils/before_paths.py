@@ -78,8 +78,8 @@ def unmerged(path, was, pointers):
     there = jsontext.value_of(original)
     for pointer in pointers:
         found = jsontext.get(there, pointer)
-        text = jsontext.put(text, pointer, found[0]) if found else jsontext.drop(text, pointer)
-    if _lean(jsontext.value_of(text)) == _lean(there):
+        text = jsontext.put(text, pointer, found[0]) if found else _without(text, pointer, there)
+    if jsontext.value_of(text) == there:
         return was
     return dict(now, content=base64.b64encode(text.encode()).decode())
 
@@ -93,12 +93,13 @@ def put_aside(path):
     shutil.move(path, aside)
 
 
-def _lean(value):
-    """A value without empty objects: ours were perhaps made on the way to a value."""
-    if not isinstance(value, dict):
-        return value
-    inner = {key: _lean(one) for key, one in value.items()}
-    return {key: one for key, one in inner.items() if one != {}}
+def _without(text, pointer, original):
+    """The text without a member, and without the objects above it that are empty now and were not there before."""
+    text = jsontext.drop(text, pointer)
+    above = pointer.rpartition("/")[0]
+    while above and jsontext.get(jsontext.value_of(text), above) == [{}] and not jsontext.get(original, above):
+        text, above = jsontext.drop(text, above), above.rpartition("/")[0]
+    return text
 
 
 def _remove(path, now):

@@ -29,6 +29,10 @@ UNITS = facts.UNIT_FOLDER
 WAY_IN = ("/etc/ssh", "/etc/sudoers", UNITS + "ssh.service", UNITS + "ssh@.service", UNITS + "ssh.socket")
 FIREWALL = "sparkfleet-firewall.service"
 GONE_ALREADY = 6  # userdel, groupdel: there is none of that name
+UNTIL_REBOOT = {
+    "/etc/netplan/90-sparkfleet-connectx.yaml": "the ports keep their addresses until a reboot, or `netplan apply`",
+    "/etc/systemd/system/sparkfleet-gpu.service": "clocks and persistence mode stay until the driver is loaded again",
+}
 # Restarted by their owner: what runs in them would end.
 LEFT_RUNNING = ("docker.service", "containerd.service")
 
@@ -90,6 +94,7 @@ class Reset:
             self.remove_account(name)
         for path in now["ours"]:
             take_away(path)
+        self.left.update({path: UNTIL_REBOOT[path] for path in now["paths"] if path in UNTIL_REBOOT})
         self.kernel(now["sysctls"])
         self.serve(now)
         self.put_back(now["paths"], again=True)  # folders that were not empty yet
@@ -139,7 +144,7 @@ class Reset:
     def unmerge(self, path, pointers):
         """Take our values out of a JSON file that is not ours."""
         try:
-            wanted = before_paths.unmerged(path, before.records("path")[path], pointers)
+            wanted = before_paths.unmerged(path, before.records("merged")[path], pointers)
         except (jsontext.BrokenError, ValueError) as error:
             self.left[path] = "our values are still in it: %s" % error
             return
@@ -210,6 +215,9 @@ class Reset:
             else:
                 run("systemctl", "try-restart", name)
         run("systemctl", "reset-failed", "sparkfleet*")
+        # Not before: to stop a slice is to stop all that runs in it, a container engine that was put there, say.
+        if "populated 1" not in reset_plan.text_of("/sys/fs/cgroup/sparkfleet.slice/cgroup.events"):
+            run("systemctl", "stop", "sparkfleet.slice")
 
     def forget(self):
         """Our own records, the journal of originals last."""

@@ -7,7 +7,9 @@ from __future__ import absolute_import, annotations, division, print_function
 
 __metaclass__ = type
 
+import contextlib
 import glob
+import json
 import os
 import pwd
 import re
@@ -23,17 +25,20 @@ OURS = (
     "/etc/apt/keyrings/sparkfleet-*",
     "/etc/systemd/system/sparkfleet-guard.service",
     "/etc/systemd/system/sysinit.target.wants/sparkfleet-guard.service",
+    "/home/*/.ipython/profile_default/startup/00-sparkfleet.py",
     "/opt/sparkfleet",
     "/usr/local/lib/sparkfleet",
     "/var/lib/private/sparkfleet-*",
     "/var/lib/sparkfleet-gb10*",
     "/var/lib/sparkfleet-guard",
 )
-UNIT = re.compile(re.escape(facts.UNIT_FOLDER) + r"[^/@]+\.(service|timer|socket|path|mount|slice)$")
+UNIT = re.compile(re.escape(facts.UNIT_FOLDER) + r"[^/@]+@?\.(service|timer|socket|path|mount)$")
 MAINTAINER = ("preinst", "postinst", "config")
 CONSOLE_HASH = "/etc/sparkfleet/console-password"
 INFO = "/var/lib/dpkg/info/"
 PACKAGED_UNIT = re.compile(r"(/usr)?/lib/systemd/system/[^/@]+\.(service|timer|socket|path)$")
+DATASETS = "/etc/sparkfleet/datasets.json"
+DATA_ELSEWHERE = ("/var/lib/private/ollama",)
 DATA = re.compile(r"/var/lib/[^/]+$")
 FIRST_PERSON = 1000  # adduser.conf
 UP = ("active", "activating", "reloading")
@@ -45,8 +50,8 @@ def plan(user):
     paths, units, merged = before.records("path"), before.records("unit"), merged_files()
     shown = facts.units(run(*facts.ASK_UNITS, *units)[1]) if units else {}
     found = {
-        "paths": sorted(p for p, was in paths.items() if p not in merged and changed(p, was)),
-        "merged": {path: pointers for path, pointers in merged.items() if path in paths},
+        "paths": sorted(path for path, was in paths.items() if changed(path, was)),
+        "merged": merged,
         "ours": sorted(path for pattern in [*OURS, *GENERATED, ansible_of(user)] for path in glob.glob(pattern)),
         "units": unit_steps(units, shown, paths),
         "packages": package_steps(before.records("package"), installed()),
@@ -76,8 +81,9 @@ def merged_files():
     for key in marker.load().get("managed", {}):
         if key.startswith("json:"):
             path, _, pointer = key[len("json:") :].partition("#")
-            found.setdefault(path, []).append(pointer)
-    return found
+            found.setdefault(os.path.realpath(path), []).append(pointer)
+    noted = before.records("merged")
+    return {path: pointers for path, pointers in found.items() if path in noted}
 
 
 def unit_steps(was, now, paths):
@@ -93,7 +99,8 @@ def unit_steps(was, now, paths):
     new = [os.path.basename(path) for path in new if os.path.isfile(path) and not os.path.islink(path)]  # no masks
     stop = [name for name, row in was.items() if not up(row) and up(now.get(name, {}))]
     return {
-        "stop": sorted({*stop, *new}),
+        # Of a template its instances, whatever they are called.
+        "stop": sorted({*stop, *(name.replace("@.", "@*.") for name in new)}),
         "disable": sorted(name for name, row in was.items() if not enabled(row) and enabled(now.get(name, {}))),
         "enable": sorted(name for name, row in was.items() if enabled(row)),
         "start": sorted(name for name, row in was.items() if up(row)),
@@ -130,7 +137,7 @@ def people_steps(was, user):
     """Accounts to remove, and for those that stay: groups and password as they were."""
     now = {name: facts.account(name) for name in was}
     both = {name: (one, now[name]) for name, one in was.items() if one and now[name] and name != user}
-    ours = _text(CONSOLE_HASH).strip()
+    ours = text_of(CONSOLE_HASH).strip()
     sudo = {n: ("sudo" in one["groups"], "sudo" in at["groups"]) for n, (one, at) in both.items()}
     return {
         "remove": sorted(name for name, one in was.items() if one is None and now[name] and name != user),
@@ -144,7 +151,7 @@ def people_steps(was, user):
 def shipped_by(packages):
     """Every path that these packages brought."""
     lists = [path for name in packages for end in ("", ":*") for path in glob.glob(INFO + name + end + ".list")]
-    return {line for path in lists for line in _text(path).splitlines()}
+    return {line for path in lists for line in text_of(path).splitlines()}
 
 
 def ansible_of(user):
@@ -158,22 +165,21 @@ def made_by(packages, known):
         return []
     texts = []
     for name in packages:
-        texts += [_text(path) for end in MAINTAINER for path in glob.glob("%s%s*.%s" % (INFO, name, end))]
+        texts += [text_of(path) for end in MAINTAINER for path in glob.glob("%s%s*.%s" % (INFO, name, end))]
     sysusers = [path for path in shipped_by(packages) if path.startswith("/usr/lib/sysusers.d/")]
-    text = "\n".join([*texts, *map(_text, sysusers)])
+    text = "\n".join([*texts, *map(text_of, sysusers)])
     people = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid >= FIRST_PERSON}
     new = [name for name in facts.accounts() if name not in known and name not in people]
     return [name for name in new if re.search(r"(?<![\w-])%s(?![\w-])" % re.escape(name), text)]
 
 
 def kept():
-    """What a reset leaves in our own state folder: data, and what was put aside."""
-    try:
-        names = sorted(os.listdir(STATE))
-    except FileNotFoundError:
-        return []
-    gone = {os.path.basename(path) for path in (*GENERATED, before.FOLDER)}
-    return [os.path.join(STATE, name) for name in names if name not in gone]
+    """What a reset leaves: data, and what was put aside."""
+    gone = (*GENERATED, before.FOLDER)
+    named = [*sorted(glob.glob(STATE + "/*")), *DATA_ELSEWHERE]
+    with contextlib.suppress(ValueError, KeyError):
+        named.append(json.loads(text_of(DATASETS))["folder"])
+    return [path for path in dict.fromkeys(named) if path not in gone and os.path.exists(path)]
 
 
 def tailnet_joined(was):
@@ -219,7 +225,8 @@ def _now(key):
         return None
 
 
-def _text(path):
+def text_of(path):
+    """A file's text; nothing when there is none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
             return f.read()
