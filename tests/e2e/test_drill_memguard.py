@@ -105,7 +105,7 @@ def test_the_floor_is_kept_while_weights_are_read(stand: Stand) -> None:
         code, _ = stand.guard("--need 1M --watch")
         assert code == 0
         stand.says("cat /srv/models/weights > /dev/null")
-        counted = "grep watch_evictions_total.*fadvise /var/lib/sparkfleet/metrics/memguard.prom"
+        counted = "grep watch_steps_total.*fadvise /var/lib/sparkfleet/metrics/memguard.prom"
         until(lambda: stand.run(counted).returncode == 0, "an eviction by the watch", within_s=20)
         print(f"\n{stand.says(counted).strip()}; the floor was {floor / GIB:.1f} GiB (measured)")
         assert stand.says("systemctl is-active sparkfleet-memguard-watch.service").strip() == "active"

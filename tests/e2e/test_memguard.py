@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import gb10
-from tests.e2e.short_memory import UNTOUCHED, Stand
+from tests.e2e.short_memory import PERSON, UNTOUCHED, Stand
 from tests.e2e.under_test import until
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 
 # Of the idle GB10 91.8 GiB are free and 113 available: with the floor of 8 this wants an eviction.
 NEED = "--need 95G"
-DONE, SHORT, SERVING, TOO_SOON, NOT_ALLOWED = 0, 4, 5, 6, 7
+DONE, DOES_NOT_FIT, SHORT, SERVING, TOO_SOON, NOT_ALLOWED = 0, 3, 4, 5, 6, 7
 
 
 @pytest.fixture
@@ -44,6 +44,21 @@ def test_a_described_person_starts_the_guard_and_nothing_else(stand: Stand) -> N
         assert [words for words in refused if stand.may(words)] == []
         assert not stand.may(f"start {guard}", user="nobody")
         stand.says("systemctl stop sparkfleet-memguard-watch.service")
+
+
+def test_a_load_begins_when_there_is_room(stand: Stand) -> None:
+    """As a wrapper, and as ExecStartPre of a service without privileges: without room neither starts anything."""
+    wrapped = f"runuser -u {PERSON} -- spark-memguard --need {{}} -- echo begun"
+    service = (
+        f"systemd-run --quiet --wait --collect --uid={PERSON} --property=Type=oneshot "
+        "--property='ExecStartPre=/usr/local/bin/spark-memguard --need {}' true"
+    )
+    with stand.described():
+        assert stand.says(wrapped.format("1G")).endswith("begun\n")
+        assert stand.run(service.format("1G")).returncode == DONE
+        refused = stand.run(wrapped.format("999T"))
+        assert (refused.returncode, "begun" in refused.stdout) == (DOES_NOT_FIT, False)
+        assert stand.run(service.format("999T")).returncode != DONE
 
 
 def test_somebody_who_is_not_described_is_told_so(stand: Stand) -> None:

@@ -111,7 +111,12 @@ def metrics(counts: dict[str, int], last: dict[str, Any]) -> str:
 
     family("runs_total", "counter", "Runs of the guard by how they ended.", counted("runs", "result"))
     family("evicted_bytes_total", "counter", "Page cache that went while the guard acted.", counted("evicted", "how"))
-    family("watch_evictions_total", "counter", "Evictions while weights were read.", counted("watched", "how"))
+    family(
+        "watch_steps_total",
+        "counter",
+        "What was done to keep the floor while weights were read.",
+        counted("watched", "how"),
+    )
     if last:
         for key, (name, words) in FIGURES.items():
             rows = [(f'{{when="{when}"}}', last[when][key]) for when in ("before", "after") if key in last[when]]

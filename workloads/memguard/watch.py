@@ -1,7 +1,7 @@
 """Readings while weights stream from the NVMe → evictions that keep a floor of free memory, until the load is over.
 
 Nobody tells when a load is over: it is when memory has stood still for QUIET_S, since 17 to 19 GiB more go within 10 s
-after the last weight (reported), or when the described time is over. `Watch` is pure; `run` is its loop.
+after the last weight (reported), or when the described time is over. `Watch` and `due` are pure; `run` is the loop.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from workloads.memguard import kept
-from workloads.memguard.decide import Step
+from workloads.memguard.decide import LARGE_SHARE, Step
 from workloads.memguard.memory import read
 from workloads.memguard.room import act
+from workloads.memguard.serving import serving
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workloads.memguard.config import Config
     from workloads.memguard.memory import Memory
 
@@ -67,26 +70,36 @@ class Watch:
         self._apart_s = longer
 
 
+def due(step: Step, now: Memory, config: Config) -> bool:
+    """Whether a step is worth taking below the floor: described folders, all page cache, compaction, in this order."""
+    if step is Step.COMPACT:
+        return now.large_free < LARGE_SHARE * config.floor_bytes
+    return now.free < config.floor_bytes and (step is Step.DROP or bool(config.folders))
+
+
 def run(config: Config) -> None:
-    """Watch until the load is over; raises UnreadableError and OSError."""
+    """Watch until the load is over; raises UnreadableError and OSError.
+
+    Where somebody serves already when it begins, only described folders are let go of: that costs nobody else anything.
+    """
+    ladder = (Step.FOLDERS,) if serving(config.serving).who else (Step.FOLDERS, Step.DROP, Step.COMPACT)
     watch = Watch(config.floor_bytes, config.watch_s, time.monotonic())
     while (todo := watch.step(now := read(config.procfs), time.monotonic())) is not Act.END:
         if todo is Act.EVICT:
             with kept.alone(config):
-                after = evict(config, now)
+                after = evict(config, ladder, now)
             watch.evicted(after)
         time.sleep(EVERY_S)
 
 
-def evict(config: Config, before: Memory) -> Memory:
-    """Described folders first, all page cache if that was not enough; returns what is there then."""
-    now = before
-    for step in (Step.FOLDERS, Step.DROP):
-        if now.free >= config.floor_bytes or (step is Step.FOLDERS and not config.folders):
-            continue
-        act(step, config)
-        after = read(config.procfs)
-        how, gone = step.value.split()[0], max(0, now.cache - after.cache)
-        kept.count(config, {f"evicted {how}": gone, f"watched {how}": 1})
-        now = after
+def evict(config: Config, ladder: Sequence[Step], now: Memory) -> Memory:
+    """Take the steps that are due, gentlest first, and count them; returns what is there then."""
+    for step in ladder:
+        if due(step, now, config):
+            act(step, config)
+            after = read(config.procfs)
+            how = step.value.split()[0]
+            gone = {} if step is Step.COMPACT else {f"evicted {how}": max(0, now.cache - after.cache)}
+            kept.count(config, {**gone, f"watched {how}": 1})
+            now = after
     return now

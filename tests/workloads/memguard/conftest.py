@@ -45,6 +45,11 @@ class Host:
         command = [sys.executable, "-IS", str(self.guard), "--config", str(self.root / "config.json"), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
+    def begin(self, *words: str) -> subprocess.Popen[bytes]:
+        """The same in the background."""
+        command = [sys.executable, "-IS", str(self.guard), "--config", str(self.root / "config.json"), *words]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
     def report(self, instance: str) -> dict[str, Any]:
         """What the unit's last run for that instance wrote down."""
         return dict(json.loads((self.root / "run" / f"{instance}.json").read_text()))

@@ -213,6 +213,32 @@ def test_a_dry_run_tells_and_changes_nothing(host: Host) -> None:
     assert (done.returncode, host.switch("drop_caches")) == (4, "")
 
 
+@pytest.mark.parametrize(("serves", "dropped"), [(False, "1\n"), (True, "")])
+def test_the_watch_keeps_the_floor(host: Host, tmp_path: Path, serves: bool, dropped: str) -> None:
+    """Below the floor it lets described folders go, then drops caches; not that when somebody served before it."""
+    weights = in_cache(host.root / "weights/model")
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text(f"#!/bin/sh\n{'echo vllm.service loaded active' if serves else ':'}\n")
+    systemctl.chmod(0o755)
+    host.describe(folders=[str(weights.parent)], serving=["vllm.service"])
+    host.has(free_gib=7, available_gib=100, cache_gib=90, large=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+        watch = host.begin("--run-watch")
+    try:
+        counted = host.root / "state/metrics/memguard.prom"
+        last = "watch_steps_total" + ('{how="fadvise"}' if serves else '{how="compact_memory"}')
+        until = time.monotonic() + 20
+        while time.monotonic() < until and (not counted.exists() or last not in counted.read_text()):
+            time.sleep(0.05)
+        assert last in counted.read_text()
+        assert (cached_pages(weights), host.switch("drop_caches")) == (0, dropped)
+    finally:
+        watch.terminate()
+        watch.wait()
+
+
 def test_a_broken_configuration_is_named(host: Host) -> None:
     """Exit 1 and the reason, never a default."""
     (host.root / "config.json").write_text("{")
