@@ -8,8 +8,8 @@ As root, from a timer; standard library only, Python 3.10 or newer:
         --out /var/lib/sparkfleet/metrics/alignment.prom
 
 The values above are the flags' defaults. The verdict in the file is about one driver branch: with another one loaded,
-or none, it says nothing, and the state is unknown. Ends with 0, and with 1 when the file cannot be used: then no
-metric is left, because an old one would be believed.
+or none, it says nothing, and the state is unknown. Ends with 0, also without a file (no Triton server is described),
+and with 1 when the file cannot be used. Either way no metric is left, because an old one would be believed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ def main() -> int:
         facts = {str(name): value for name, value in json.loads(given.facts.read_text(encoding="utf-8")).items()}
         told = {name: str(facts[name]) for name in (*TOLD, "driver")}
         state = STATES[STATES.index(facts["state"])]
+    except FileNotFoundError:
+        given.out.unlink(missing_ok=True)
+        return 0
     except (OSError, ValueError, KeyError, AttributeError) as error:
         given.out.unlink(missing_ok=True)
         print(

@@ -19,10 +19,8 @@ FACT_FILE = "/etc/sparkfleet/alignment.json"
 PROGRAM, PROGRAM_PATH = "sparkfleet/host/alignment_metrics.py", "/usr/local/lib/sparkfleet/alignment-metrics.py"
 
 
-def alignment(fleet: Fleet) -> Parts:
-    """A program on a timer; nothing where no server is described."""
-    if not fleet.calypso.described:
-        return Parts()
+def alignment() -> Parts:
+    """A program on a timer; also where no server is described, or is no longer: it takes an old metric away."""
     return Parts(units={"sparkfleet-alignment.timer": RUNNING}, raw={PROGRAM_PATH: PROGRAM})
 
 

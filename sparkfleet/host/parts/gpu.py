@@ -18,7 +18,7 @@ SETTINGS, SETTINGS_PATH = "sparkfleet/host/gpu_settings.py", "/usr/local/lib/spa
 
 def gpu(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     """Driver (installed or only held), toolkit, and what the driver forgets: put back by a timer and after a load."""
-    aligned = alignment(fleet)
+    aligned = alignment()
     return Parts(
         packages=("python3", *driver.packages(fleet.gpu)),
         units={"sparkfleet-gpu.timer": RUNNING, **aligned.units},

@@ -71,11 +71,9 @@ def facts(project_sources: Sources) -> str:
     return wanted(project_sources, **CALYPSO).files[FACTS].content.decode()
 
 
-def test_a_host_without_a_described_server_gets_nothing(project_sources: Sources) -> None:
-    """Neither file nor unit: there is nothing to be aligned with."""
-    named = [key for key in wanted(project_sources).settings if "alignment" in key]
-
-    assert named == []
+def test_a_host_without_a_described_server_has_no_verdict(project_sources: Sources) -> None:
+    """There is nothing to be aligned with."""
+    assert FACTS not in wanted(project_sources).files
 
 
 def test_the_fact_file_needs_no_server(project_sources: Sources, facts: str) -> None:
@@ -116,10 +114,16 @@ def test_the_exporter_takes_the_file(machine: Machine, facts: str) -> None:
     assert (machine.folder / "out").stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize(
-    "broken", [None, "", "[]", "{}", '{"state": "fine"}', "\udcff".encode("utf-8", "replace").decode()]
-)
-def test_a_fact_file_that_cannot_be_used_leaves_no_metric(machine: Machine, facts: str, broken: str | None) -> None:
+def test_without_a_verdict_there_is_no_metric(machine: Machine, facts: str) -> None:
+    """Also when there was one: the server is no longer described."""
+    machine.run(facts, "580.95.05")
+
+    assert machine.run(None, "580.95.05") == (0, "")
+    assert not (machine.folder / "out").exists()
+
+
+@pytest.mark.parametrize("broken", ["", "[]", "{}", '{"state": "fine"}', "\udcff".encode("utf-8", "replace").decode()])
+def test_a_fact_file_that_cannot_be_used_leaves_no_metric(machine: Machine, facts: str, broken: str) -> None:
     """An old verdict would be believed."""
     machine.run(facts, "580.95.05")
 
