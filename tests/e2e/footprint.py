@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.e2e.under_test import FleetUnderTest
 
 # What a reset does not bring back, and why. Each is a prefix of paths, as a pattern.
@@ -89,19 +87,21 @@ def compare(base: Path, before: Footprint, after: Footprint) -> list[str]:
     return found
 
 
-def unexplained(fleet: FleetUnderTest, host: str, before: Footprint, left: Mapping[str, str]) -> list[str]:
-    """What is not as before and of which the reset did not say so; `left`: what it said.
+def unexplained(fleet: FleetUnderTest, host: str, before: Footprint) -> list[str]:
+    """What is not as before, but for packages that were upgraded because ours need it.
 
-    A package that was upgraded because ours need it stays upgraded: a security update is not taken back.
+    Those stay: a reset takes no security update back. It tells them as left.
     """
-    names = [what.removeprefix("package ") for what, why in left.items() if "upgraded" in why]
+    after = of(fleet, host)
+    names = {row.partition("=")[0] for row in before.packages} & {
+        row.partition("=")[0] for row in after.packages - before.packages
+    }
     info = fleet.tree(host) / "var/lib/dpkg/info"
     lists = [file for name in names for file in (*info.glob(f"{name}.list"), *info.glob(f"{name}:*.list"))]
     # /lib is /usr/lib, whatever path the package was built with.
     theirs = {re.sub(r"^/(bin|lib|sbin)/", r"/usr/\1/", line) for file in lists for line in _lines(file)}
-    told = compare(base_of(fleet, host), before, of(fleet, host))
     explained = (*(f"{path}: " for path in theirs), *(f"package {name}=" for name in names))
-    return [line for line in told if not line.startswith(explained)]
+    return [line for line in compare(base_of(fleet, host), before, after) if not line.startswith(explained)]
 
 
 def excepted(path: str) -> bool:
