@@ -11,10 +11,11 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet import secrets
-from sparkfleet.host import merged
+from sparkfleet.host import merged, upgrade_rings
 from sparkfleet.host.connection import Target
 from sparkfleet.host.openssh import ssh_options
 from sparkfleet.host.plan import roles_of
+from sparkfleet.host.upgrade_rings import NAMES
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def host_variables(
         **variables(desired, changes),
         "sparkfleet_tailnet_key": fleet.tailnet.auth_key or "",
         "sparkfleet_tree_file": str(tree_file),
+        "sparkfleet_upgrade": upgrade_rings.variables(fleet, desired.host),
         "ansible_host": address,
         "ansible_port": target.port,
         "ansible_user": target.user,
@@ -113,11 +115,14 @@ def host_variables(
 
 
 def inventory(hosts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The dynamic-inventory document: one group a role, and every host's variables."""
+    """The dynamic-inventory document: one group a role, one a ring of upgrades, and every host's variables."""
     groups: dict[str, Any] = {
         str(role): {"hosts": [n for n, v in hosts.items() if role in v["sparkfleet_roles"]]} for role in Role
     }
-    return {**groups, "all": {"hosts": list(hosts)}, "_meta": {"hostvars": dict(hosts)}}
+    rings = {
+        f"ring_{r}": {"hosts": [n for n, v in hosts.items() if v["sparkfleet_upgrade"]["ring"] == r]} for r in NAMES
+    }
+    return {**groups, **rings, "all": {"hosts": list(hosts)}, "_meta": {"hostvars": dict(hosts)}}
 
 
 def write_tree(folder: Path, desired: Desired, changes: Sequence[Change] | None = None) -> Path:

@@ -51,13 +51,13 @@ def rows(run: Run) -> list[Row]:
 def way_on(run: Run) -> list[str]:
     """What the owner can do now, in order; empty when nothing is left."""
     if host := run.stopped:
-        served = f"{', '.join(host.served)} stay stopped on {host.name} until then" if _drained(host) else ""
-        return [
-            *filter(None, [host.way_on.rstrip(".")]),
-            f"then `spark {run.kind} --resume` tries {host.name} again where it stopped, and goes on",
-            f"or `spark {run.kind} --resume --skip {host.name}` leaves it as it is, and goes on with the others",
-            *filter(None, [served]),
-        ]
+        resume = f"`spark {run.kind} --resume"
+        words = [host.way_on.rstrip("."), f"then {resume}` tries {host.name} again where it stopped, and goes on"]
+        if run.untouched:
+            words.append(f"or {resume} --skip {host.name}` leaves it as it is, and goes on with the others")
+        if _drained(host):
+            words.append(f"until then {', '.join(host.served)} stay stopped on {host.name}")
+        return [word for word in words if word]
     if not run.finished:
         return [f"`spark {run.kind} --resume` goes on"]
     left = [host.name for host in run.hosts if host.skipped]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkfleet.forms import Described
 from sparkfleet.model import Role
@@ -40,3 +40,10 @@ def rings(fleet: Fleet, chosen: Collection[str] | None = None) -> tuple[Ring, ..
     parts = {CANARY: canary, WAVE: wave, REST: [name for name in others if name not in wave]}
     kept = {ring: tuple(host for host in hosts if chosen is None or host in chosen) for ring, hosts in parts.items()}
     return tuple(Ring(name=name, hosts=hosts) for name, hosts in kept.items() if hosts)
+
+
+def variables(fleet: Fleet, name: str) -> dict[str, Any]:
+    """What playbooks/upgrade.yml and reboot.yml need to know of a host, under the name `sparkfleet_upgrade`."""
+    host, rules = fleet.hosts[name], fleet.upgrade.model_dump(mode="json")
+    ring = next(ring.name for ring in rings(fleet) if name in ring.hosts)
+    return {**rules, "ring": ring, "sysfs": str(host.sysfs), "procfs": str(host.procfs)}

@@ -162,7 +162,7 @@ class Runner:
         kernel, faults, notes = upgrade_judge.boot_target(machine.look())
         left = f" ({', '.join(host.served)} stopped)" if host.served else ""
         self._refuse(machine.name, faults, f"it was not rebooted and runs its old kernel{left}")
-        return {"kernel": kernel, "notes": (*host.notes, *notes)}
+        return {"kernel": kernel, "notes": tuple(dict.fromkeys((*host.notes, *notes)))}
 
     def _reboot(self, host: Host, machine: Machine) -> Learned:
         with contextlib.suppress(UnreachableError):  # a killed run has asked it already, and it is on its way down

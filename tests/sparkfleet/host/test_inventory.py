@@ -168,8 +168,8 @@ def test_the_tree_is_readable_by_the_controller_alone(tmp_path: Path, wanted: De
     assert file.name == "spark-01.json"
 
 
-def test_the_inventory_groups_hosts_by_role(fleet: Fleet, project_sources: Sources) -> None:
-    """`--limit monitor` means the hosts with that role; every host is in `all`."""
+def test_the_inventory_groups_hosts_by_role_and_ring(fleet: Fleet, project_sources: Sources) -> None:
+    """`--limit monitor` means the hosts with that role, ring_canary who is upgraded first; every host is in `all`."""
     hosts = {}
     for name in fleet.hosts:
         wanted = desired(fleet, name, project_sources)
@@ -179,7 +179,8 @@ def test_the_inventory_groups_hosts_by_role(fleet: Fleet, project_sources: Sourc
 
     assert document["all"] == {"hosts": ["spark-01", "spark-02"]}
     assert document["monitor"] == {"hosts": ["spark-01"]}
-    assert set(document) == {"all", "_meta", *Role}
+    assert document["ring_canary"] == {"hosts": ["spark-02"]}
+    assert set(document) == {"all", "_meta", *Role, "ring_canary", "ring_wave", "ring_rest"}
     assert document["_meta"]["hostvars"] == hosts
 
 
