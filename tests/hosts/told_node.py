@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -53,13 +54,26 @@ class ToldOfNode:
         return said.strip()
 
     @answer(
-        f"cut -d. -f1 /proc/uptime; systemctl show {SYNC} --property=Result,ActiveState,ExecMainStatus,"
-        "ExecMainExitTimestampMonotonic,CapabilityBoundingSet,NoNewPrivileges,ProtectSystem,ReadWritePaths"
+        f"systemctl show {SYNC} --property=Result,ActiveState,ExecMainStatus,"
+        "CapabilityBoundingSet,NoNewPrivileges,ProtectSystem,ReadWritePaths"
     )
     def sync(self, said: str) -> dict[str, str]:
-        """What systemd says of the sync's unit, and under `uptime` the host's seconds since its start."""
-        uptime, _, rest = said.partition("\n")
-        return {"uptime": uptime, **show_rows(rest)[0]}
+        """What systemd says of the sync's unit."""
+        return show_rows(said)[0]
+
+    @answer(
+        lambda wanted: (
+            "date +%s; timeout 15 /usr/local/bin/spark-node datasets status --json"
+            if wanted.get("datasets")
+            else "true"
+        )
+    )
+    def sets(self, said: str) -> dict[str, dict[str, Any]]:
+        """Data set → how its last sync ended, with `age_s`, how long ago it was whole last, where it ever was."""
+        now, _, rest = said.partition("\n")
+        lasts = {name: one.get("last") or {} for name, one in json.loads(rest)["sets"].items()}
+        ages = {name: {"age_s": int(now) - last["synced"]} if "synced" in last else {} for name, last in lasts.items()}
+        return {name: {**last, **ages[name]} for name, last in lasts.items()}
 
     @answer(
         lambda wanted: (

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from machine import Machine
 
 TIMER = "sparkfleet-datasets.timer"
-FIRST_RUN_S = 180.0  # after a start: ten seconds, up to a minute so that not all hosts come at once, and the run itself
-INTERVALS = 2  # late by that many of them is too late
+INTERVALS = 2  # one sync may fail while the store is restarted
+FOR_ITSELF_S = 600.0  # that a sync may take, as in the alert
 
 
 @pytest.mark.control(id="DATASETS-01", severity="medium", source="sparkfleet")
@@ -27,18 +27,20 @@ def test_sync_is_started_in_time(machine: Machine) -> None:
 
 
 @pytest.mark.control(id="DATASETS-02", severity="high", source="sparkfleet")
-def test_last_sync_succeeded(machine: Machine) -> None:
-    """The last sync came to its end without an error, and not longer ago than two intervals.
+def test_data_sets_are_whole_and_current(machine: Machine) -> None:
+    """No sync fails by this host's fault, and each data set was found whole within two intervals.
 
-    The result that systemd keeps of its unit, after a start of the host once the first one had its time.
+    systemd's result of the last run (a store that does not answer is not the host's), and the dates that `spark-node
+    datasets status` tells. One that was never whole is skipped with the words of its last sync.
     """
     sync = machine.sync
-    if sync["ActiveState"] == "activating":
-        pytest.skip("it runs")
     assert sync["Result"] == "success", f"{sync['Result']}, code {sync['ExecMainStatus']}\n{machine.journal(SYNC)}"
-    most_s = INTERVALS * machine.wanted["datasets"]["interval_s"] + FIRST_RUN_S
-    ago_s = int(sync["uptime"]) - int(sync["ExecMainExitTimestampMonotonic"]) / 1e6
-    assert ago_s <= most_s, f"the last one ended {ago_s / 60:.0f} min ago\n{machine.journal(SYNC)}"
+    most_s = INTERVALS * machine.wanted["datasets"]["interval_s"] + FOR_ITSELF_S
+    old = [f"{name}: {one['age_s'] / 3600:.1f} h" for name, one in machine.sets.items() if one.get("age_s", 0) > most_s]
+    assert not old, f"not found whole for long: {', '.join(old)}\n{machine.journal(SYNC)}"
+    never = [f"{name}: {one.get('error') or 'no sync yet'}" for name, one in machine.sets.items() if "age_s" not in one]
+    if never:
+        pytest.skip("; ".join(never))
 
 
 @pytest.mark.control(id="DATASETS-03", severity="medium", source="sparkfleet")
