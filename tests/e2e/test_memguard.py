@@ -110,3 +110,18 @@ def test_refusals_leave_no_failed_unit(stand: Stand) -> None:
     with stand.described():
         stand.guard("--need 999T")
         assert stand.says("systemctl list-units --all --no-legend 'spark-memguard@*'").strip() == ""
+
+
+def test_a_container_engine_is_ended_late(stand: Stand) -> None:
+    """An engine that starts gets its part of the promise and its score (a program in its place: simulated)."""
+    engine = "/run/systemd/system/docker.service"
+    stand.says(
+        f"printf '[Service]\\nExecStart=sleep 60\\n' > {engine}; systemctl daemon-reload; systemctl start docker"
+    )
+    try:
+        shown = stand.says("systemctl show --property=ControlGroup,MemoryMin,OOMScoreAdjust docker").split()
+        # The score itself cannot be lowered in a container: systemd's word is all that there is.
+        group, promised = "ControlGroup=/sparkfleet.slice/docker.service", f"MemoryMin={128 << 20}"
+        assert set(shown) == {group, promised, "OOMScoreAdjust=-500"}
+    finally:
+        stand.says(f"systemctl stop docker; rm {engine}; systemctl daemon-reload")
