@@ -98,6 +98,7 @@ class Reset:
         self.kernel(now["sysctls"])
         self.serve(now)
         self.put_back(now["paths"], again=True)  # folders that were not empty yet
+        self.not_noted()
         self.forget()
 
     def do(self, what, *command):
@@ -218,6 +219,14 @@ class Reset:
         # Not before: to stop a slice is to stop all that runs in it, a container engine that was put there, say.
         if "populated 1" not in reset_plan.text_of("/sys/fs/cgroup/sparkfleet.slice/cgroup.events"):
             run("systemctl", "stop", "sparkfleet.slice")
+
+    def not_noted(self):
+        """Described files of which nothing was noted: they stood there like that before us, or since an older version."""
+        noted, shipped = before.records("path"), marker.load().get("managed", {})
+        paths = [key.partition(":")[2] for key in shipped if key.startswith(("file:", "link:"))]
+        for path in paths:
+            if path not in noted and os.path.lexists(path):
+                self.left[path] = "was there already, as described"
 
     def forget(self):
         """Our own records, the journal of originals last."""
