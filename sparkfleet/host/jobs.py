@@ -107,6 +107,7 @@ def listed() -> dict[str, Any]:
 def run(job: str) -> None:
     """Become the verb; its words are on nobody's command line but its own."""
     words = json.loads((folder_of(job) / "request").read_text())["words"]
+    os.umask(0o022)  # what it makes is for everybody, as when its own unit runs it
     os.execv(PROGRAM, [str(PROGRAM), *words])  # noqa: S606  (a shell is what nobody wants here)
 
 

@@ -53,7 +53,7 @@ DATASETS = [
         "data that anybody changes",
         "touch /var/lib/sparkfleet/datasets/stray; chmod 666 /var/lib/sparkfleet/datasets/stray",
         "rm /var/lib/sparkfleet/datasets/stray",
-        "datasets/stray",
+        "./stray",
     ),
 ]
 

@@ -77,12 +77,12 @@ class ToldOfNode:
 
     @answer(
         lambda wanted: (
-            f"find {wanted['datasets']['folder']} -maxdepth 3 ! -type l '(' ! -user root -o -perm /022 ')' "
-            "2>&1 | head -5"
+            f"cd {wanted['datasets']['folder']} && find . -maxdepth 3 ! -type l ! -path '*/.*' "
+            "'(' ! -user root -o -perm /022 -o ! -perm -004 ')' 2>&1 | head -5"
             if wanted.get("datasets")
             else "true"
         )
     )
-    def writable_sets(self, said: str) -> list[str]:
-        """Some of the data sets that somebody else than root could change."""
+    def strange_sets(self, said: str) -> list[str]:
+        """Some of the data sets that somebody else than root could change, or that not everybody can read."""
         return said.splitlines()

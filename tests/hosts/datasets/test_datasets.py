@@ -62,5 +62,5 @@ def test_data_sets_are_roots(machine: Machine) -> None:
 
     Owner and mode of the first levels of their folder.
     """
-    wrong = machine.writable_sets
-    assert not wrong, f"not root's alone: {', '.join(wrong)}"
+    wrong = machine.strange_sets
+    assert not wrong, f"not root's alone, or not for everybody to read: {', '.join(wrong)}"
