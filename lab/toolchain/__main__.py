@@ -17,7 +17,7 @@ def verbs() -> None:
 @click.option("--all", "everything", is_flag=True, help="what `make up TAILNET=yes` needs too")
 def build(*, everything: bool) -> None:
     """Build what is missing."""
-    wanted = building.TOOLS if everything else building.NEEDED
+    wanted = building.NEEDED + building.TAILNET if everything else building.NEEDED
     with Progress() as progress:
         for name, path in building.ensure(wanted, progress.step).items():
             click.echo(f"{name}  {path}")

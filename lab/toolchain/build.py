@@ -62,6 +62,9 @@ TOOLS = {
     "tailscale": Tool("tailnet", "tailscale.com/cmd/tailscale"),
     "tailscaled": Tool("tailnet", "tailscale.com/cmd/tailscaled"),
     "control": Tool("tailnet", "./control"),
+    "rclone": Tool(
+        "rclone", "./", version_of=("github.com/rclone/rclone", "github.com/rclone/rclone/fs.Version")
+    ),  # by `make bench BENCH=datasets`
 }
 NEEDED = ("pulumi", "pulumi-language-python", "versitygw")  # by `make up`
 TAILNET = ("tailscale", "tailscaled", "control")  # by `make up TAILNET=yes`
