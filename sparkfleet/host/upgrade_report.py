@@ -56,7 +56,7 @@ def way_on(run: Run) -> list[str]:
         if run.untouched:
             words.append(f"or {resume} --skip {host.name}` leaves it as it is, and goes on with the others")
         if _drained(host):
-            words.append(f"until then {', '.join(host.served)} stay stopped on {host.name}")
+            words.append(f"stopped on {host.name} until then: {', '.join(host.served)}")
         return [word for word in words if word]
     if not run.finished:
         return [f"`spark {run.kind} --resume` goes on"]
