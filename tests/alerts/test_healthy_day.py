@@ -22,6 +22,7 @@ ABSENT_IN_HEALTH = {
     "sparkfleet_gb10_gpu_clock_cap_expected_hertz",
     "sparkfleet_gb10_power_prochot",
     "sparkfleet_rotation_due_timestamp_seconds",  # of a text file that the role access brings to a host
+    "sparkfleet_alignment_state",  # the same, of the role gpu
 }
 
 
