@@ -13,7 +13,14 @@ ANSWERS = "until (echo > /dev/tcp/127.0.0.1/8888) 2>/dev/null; do sleep 0.1; don
 RESTART = f"systemctl restart {JUPYTER}; timeout 30 bash -c '{ANSWERS}'"
 
 NODE = [
-    Mutation("NODE-01", "the package is gone", f"mv {ZIPAPP} {ZIPAPP}.kept", f"mv {ZIPAPP}.kept {ZIPAPP}", "fails"),
+    Mutation(
+        "NODE-01",
+        "the package is gone",
+        f"mv {ZIPAPP} {ZIPAPP}.kept",
+        f"mv {ZIPAPP}.kept {ZIPAPP}",
+        "fails",
+        ("DATASETS-02",),
+    ),
     Mutation(
         "NODE-02",
         "a package that nobody locked",
@@ -21,7 +28,13 @@ NODE = [
         f"rm -r {STRAY}",
         "not in its lock: stray==1.0",
     ),
-    Mutation("NODE-03", "anybody may change what runs", f"chmod o+w {ZIPAPP}", f"chmod o-w {ZIPAPP}", ZIPAPP),
+    Mutation(
+        "NODE-03",
+        "anybody may change what runs",
+        "chmod o+w /opt/sparkfleet/node/pyvenv.cfg",
+        "chmod o-w /opt/sparkfleet/node/pyvenv.cfg",
+        "pyvenv.cfg",
+    ),
 ]
 
 DATASETS = [
@@ -31,6 +44,7 @@ DATASETS = [
         "systemctl --quiet disable sparkfleet-datasets.timer",
         "systemctl --quiet enable sparkfleet-datasets.timer",
         "disabled, active",
+        ("BASE-12",),
     ),
     unit(
         "DATASETS-02",
@@ -72,6 +86,8 @@ JUPYTERS = [
         CONFIG,
         "sed -i 's/127.0.0.1/0.0.0.0/' $f",
         "(jupyter-lab)",
+        "ACCESS-18",
+        "JUPYTER-03",
         then=RESTART,
     ),
     file(
