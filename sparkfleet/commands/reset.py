@@ -46,6 +46,8 @@ def reset(project: Project, host: str, *, check: bool, yes: str | None, as_json:
     project.hosts((host,))
     target = Target.of(fleet, host)
     people = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    if not check:
+        resetting.beside_the_tailnet(target)
     plan = resetting.look(target)
     show_plan(plan, people)
     if check or not plan.applied:

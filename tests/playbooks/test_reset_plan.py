@@ -79,6 +79,20 @@ def test_accounts_that_a_package_made_are_known_by_its_scripts(
     assert deciding.made_by(["prometheus"], None) == []
 
 
+@pytest.mark.parametrize(
+    ("noted", "now", "leaves"),
+    [("NeedsLogin", "Running", True), ("NeedsLogin", "NeedsLogin", False), ("Running", "Running", False)],
+)
+def test_only_a_tailnet_that_we_joined_is_left(
+    deciding: Any, monkeypatch: pytest.MonkeyPatch, noted: str, now: str, leaves: bool
+) -> None:
+    """As the module `tailnet` notes it; a node that was somebody's before stays in theirs."""
+    monkeypatch.setattr(deciding, "run", lambda *_: (0, f'{{\n  "BackendState": "{now}"\n}}'))
+
+    assert deciding.tailnet_joined({"state": noted}) is leaves
+    assert not deciding.tailnet_joined({})
+
+
 def test_people_are_put_where_they_were(deciding: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An account that we made goes; one that was there keeps its own changes, less what we did to it."""
 

@@ -221,7 +221,7 @@ class Reset:
             run("systemctl", "stop", "sparkfleet.slice")
 
     def not_noted(self):
-        """Described files of which nothing was noted: they stood there like that before us, or since an older version."""
+        """Described files of which nothing was noted: they stood there before us, or since an older version."""
         noted, shipped = before.records("path"), marker.load().get("managed", {})
         paths = [key.partition(":")[2] for key in shipped if key.startswith(("file:", "link:"))]
         for path in paths:

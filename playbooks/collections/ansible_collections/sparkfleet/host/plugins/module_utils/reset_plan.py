@@ -184,7 +184,7 @@ def kept():
 
 def tailnet_joined(was):
     """Whether the host was in no tailnet before us, and is in one now."""
-    if was.get("state", {}).get("state", "Running") in ("Running", "Stopped"):
+    if was.get("state", "Running") in ("Running", "Stopped"):
         return False
     return '"BackendState": "Running"' in run("tailscale", "status", "--json", "--peers=false")[1]
 
