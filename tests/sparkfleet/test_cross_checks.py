@@ -225,3 +225,24 @@ def test_the_controllers_own_identity_has_a_name_that_no_host_can_have() -> None
 
     assert faults(sound) == []
     assert faults(taken) == ["hosts.controller: is the name of the controller's own identity; give the host another"]
+
+
+@pytest.mark.parametrize("role", ["datasets", "jupyter"])
+def test_what_runs_in_an_environment_needs_the_role_that_builds_it(role: str) -> None:
+    """Otherwise its unit would fail on the host, after everything else was applied."""
+    people = {"access": {"users": {"alice": {}}}, "jupyter": {"user": "alice"}}
+
+    assert faults(described(V4, role, **people)) == [
+        f"hosts.spark-01.roles: {role} needs node beside it, which builds its environment"
+    ]
+    assert faults(described(V4, "node", role, **people)) == []
+
+
+@pytest.mark.parametrize("user", [None, "mallory"])
+def test_notebooks_run_as_somebody_who_is_described(user: str | None) -> None:
+    """An account of anybody else may not exist, and would be nobody's."""
+    people = {"access": {"users": {"alice": {}}}, "jupyter": {"user": user}}
+
+    assert faults(described(V4, "node", "jupyter", **people)) == [
+        f"jupyter.user: expected one of access.users (alice), found {user or 'nobody'}"
+    ]
