@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workloads.memguard.request import Request
 
 UNIT = "spark-memguard@{}.service"
+DENIED = ("password is required", "not allowed", "authentication required", "access denied")  # in LC_ALL=C
 UNIT_S = 300.0  # the unit's own limit is shorter
 
 
@@ -52,9 +53,10 @@ def start(config: Config, request: Request) -> str:
     words = ["systemctl", "--no-ask-password", "start", UNIT.format(request.instance)]
     if config.sudo and os.geteuid():
         words = ["sudo", "-n", "/usr/bin/systemctl", *words[2:]]
+    plain = {**os.environ, "LC_ALL": "C"}  # `refused` reads what it says
     try:
         done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=UNIT_S, check=False
+            words, env=plain, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=UNIT_S, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise ClientError(f"{UNIT.format(request.instance)} could not be started: {error}", 1) from None
@@ -73,11 +75,6 @@ def told(config: Config, request: Request, since_s: float) -> dict[str, Any] | N
 def refused(said: str, request: Request) -> tuple[str, int]:
     """What systemctl said, as a message and an exit code."""
     unit = UNIT.format(request.instance)
-    if (
-        "password is required" in said
-        or "not allowed" in said
-        or "authentication required" in said.lower()
-        or "Access denied" in said
-    ):
+    if any(words in said.lower() for words in DENIED):
         return f"you may not start {unit}: name yourself in memory.callers; -force is for administrators", 7
     return f"{unit} left no report; look at `journalctl -u {unit}`: {said or 'systemd says it went well'}", 1

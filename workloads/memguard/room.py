@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from workloads.memguard.config import Config
     from workloads.memguard.memory import Memory
     from workloads.memguard.request import Request
-    from workloads.memguard.serving import Serving
 
 OF_CALLER = (Step.FILES,)  # whatever it may read, without a privilege
 SETTLED_S = 2.0  # so long the kernel may take to count what it has freed
@@ -73,7 +72,6 @@ class Guard:
     files: Sequence[str] = ()
     wait_s: Callable[[], float] = lambda: 0.0
     took: Callable[[], None] = lambda: None
-    who_serves: Callable[[Sequence[str]], Serving] = serving
 
     def run(self) -> Report:
         """Take steps until there is room or none is left; raises UnreadableError and OSError."""
@@ -82,7 +80,7 @@ class Guard:
         busy, wait = None, 0.0
         while isinstance(verdict := self._next(now, done), Step):
             if busy is None and not self.request.force:
-                busy = self.who_serves(self.config.serving)
+                busy = serving(self.config.serving)
                 if busy.who:
                     verdict = Verdict.SERVING
                     break

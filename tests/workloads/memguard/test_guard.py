@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from exporters.gb10.readings.textfile import textfile
 from workloads.memguard import evict
 
 if TYPE_CHECKING:
@@ -184,14 +184,14 @@ def test_reports_do_not_pile_up(host: Host) -> None:
 
 
 def test_the_metrics_count_runs_refusals_and_evicted_bytes(host: Host) -> None:
-    """Prometheus reads them, and they go on over a boot, which empties /run."""
+    """The exporter takes them for its own page, and they go on over a boot, which empties /run."""
     host.run("--unit", "40G")
     (host.root / "run/last").unlink()
     host.run("--unit", "93G")
 
     text = (host.root / "state/metrics/memguard.prom").read_text()
     found: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
-    for sample in (one for family in text_string_to_metric_families(text) for one in family.samples):
+    for sample in (one for family in textfile(text).values() for one in family.samples):
         found[sample.name][tuple(sample.labels.values())] = sample.value
     assert found["sparkfleet_memguard_runs_total"] == {("does not fit",): 1, ("still short",): 1}
     assert found["sparkfleet_memguard_evicted_bytes_total"] == {("drop_caches",): 0}
