@@ -49,7 +49,8 @@ MUTATIONS = [
     Mutation(
         "GPU-08",
         "somebody's cap of the clock",
-        f"{STILL}; cp -p {METRICS} /var/tmp/kept-gpu; echo sparkfleet_gpu_clock_cap_set_hertz 1234000000 >> {METRICS}",
+        f"{STILL}; cp -p {METRICS} /var/tmp/kept-gpu; sed -i /^sparkfleet_gpu_clock_cap_set/d {METRICS}; "
+        f"echo sparkfleet_gpu_clock_cap_set_hertz 1234000000 >> {METRICS}",
         f"mv /var/tmp/kept-gpu {METRICS}; {BEAT}",
         "set is 1234 MHz",
         ("BASE-12",),
