@@ -139,6 +139,30 @@ def test_a_restricted_server_is_opened_by_reference(align: Align, monkeypatch: p
     assert SECRET not in "".join(map(str, (*opened, *shut, *wrong, *unfit)))
 
 
+def test_a_reference_is_relative_to_the_description(align: Align, tmp_path: Path) -> None:
+    """And the secret itself in its place is refused without being shown."""
+    (tmp_path / "value").write_text(SECRET + "\n")
+    with running(Triton("2.63.0", header=("triton-grpc-protocol-admin-key", SECRET))) as triton:
+        described = {"url": triton.url, "release": "25.11", "variant": "vllm"}
+        opened = align(**described, restricted={"key": "admin-key", "value": "file:value"})
+        bare = align(**described, restricted={"key": "admin-key", "value": SECRET})
+
+    assert (opened[0], bare[0]) == (0, 3)
+    assert "calypso.restricted.value" in bare[2]
+    assert SECRET not in bare[2]
+
+
+@pytest.mark.parametrize(
+    "url", ["calypso:8001", "http://calypso", "http://robot:pass@calypso:8001", "grpc://calypso:8001"]
+)
+def test_an_address_has_one_form(align: Align, url: str) -> None:
+    """A port is part of it, a password never."""
+    code, _, err = align(url=url)
+
+    assert code == 3
+    assert "calypso.url: expected a gRPC endpoint" in err
+
+
 def test_who_does_not_answer_hides_nobody(align: Align) -> None:
     """The others are judged by the description, and the code is that of an unreachable host."""
     with socket.socket() as silent:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkfleet.errors import SparkfleetError
+from sparkfleet.fitness.gpu import CUDA_OF_BRANCH
 from sparkfleet.host import align, align_table
 from sparkfleet.host.align import FIT, State
 
@@ -180,3 +181,8 @@ def test_every_source_is_one_of_something() -> None:
     used |= {TABLE.gb10.source, TABLE.gb10.compatible_source, TABLE.servers_source, TABLE.minimum_driver_source}
 
     assert used == set(TABLE.sources)
+
+
+def test_a_branchs_cuda_is_the_same_in_both_places() -> None:
+    """The description's limit for toolkits and the table's for containers are one fact."""
+    assert {branch: driver.cuda for branch, driver in TABLE.drivers.items()}.items() <= CUDA_OF_BRANCH.items()
