@@ -2,8 +2,8 @@
 
     python bench/datasets.py [--small 20000] [--large 4] [--repeat 3] [--json FILE]
 
-A real store (versitygw) on this machine, so that client and store share its processors; ours beside the others in turns.
-Cold: an empty folder. Warm: nothing has changed. Every cold run must leave the very files that were published, and ours
+A real store (versitygw) on this machine, so that client and store share its processors; the contenders take turns.
+Cold: an empty folder. Warm: nothing has changed. Every run must leave the very files that were published, and ours
 checks each against its manifest while it comes. Needs some 6 GiB of disk; removes all of it.
 """
 
@@ -64,7 +64,7 @@ class Bench:
 
     def case(self, name: str) -> tuple[list[str], dict[str, str], Path]:
         """How a contender is called, with what environment, and where its files come to lie."""
-        target = self.folder / "hosts" / name.split()[0]
+        target = self.folder / "hosts" / name.split(maxsplit=1)[0]
         data = f"{BUCKET}/{PREFIX}/data/{VERSION}"
         env = {**os.environ, **KEY, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONPATH": str(CHECKOUT)}
         if name == OURS:

@@ -33,8 +33,8 @@ READ_BYTES = 1 << 20
 class Bucket(Protocol):
     """What is wanted of a store."""
 
-    def pieces(self, key: str, start: int, length: int, *, whole: bool) -> Iterator[Any]:
-        """The bytes of an object from `start` on, as buffers."""
+    def pieces(self, key: str, start: int, length: int, size: int) -> Iterator[Any]:
+        """So many bytes of an object from `start` on, as buffers; DamagedError when it has not `size` in all."""
 
 
 class Teller(Protocol):
@@ -177,9 +177,9 @@ class Fetch:
             except SilentError:
                 if time.monotonic() - self._heard > self._way.patience_s or self._stop.wait(PAUSE_S):
                     raise
-            except DamagedError:
+            except DamagedError as error:
                 if not again:
-                    raise
+                    raise replaced(piece, error.what) from error
                 again = False
             except MissingError as error:
                 raise DamagedError(
@@ -209,7 +209,7 @@ class Fetch:
         """Stream a piece into its place; raises DamagedError when it is not what the manifest says."""
         key, sha, came = f"{self._way.prefix}/{piece.entry.key}", hashlib.sha256(), 0
         try:
-            for chunk in self._way.bucket.pieces(key, piece.start, piece.length, whole=piece.large is None):
+            for chunk in self._way.bucket.pieces(key, piece.start, piece.length, piece.entry.size):
                 self._way.limit.take(len(chunk))
                 if came + len(chunk) > piece.length:
                     break
@@ -272,10 +272,15 @@ def make_folders(folder: Path, paths: Iterable[str]) -> None:
 
 def check(piece: Piece, came: int, digest: str) -> None:
     """Raise DamagedError unless so many bytes with this digest are the piece."""
-    if digest == piece.digest and came == piece.length:
-        return
-    how = f"SHA-256 {digest[:16]}… instead of {piece.digest[:16]}…" if came == piece.length else "its size is another"
-    raise DamagedError(
+    if came != piece.length:
+        raise DamagedError(f"{came} bytes came instead of {piece.length}")
+    if digest != piece.digest:
+        raise DamagedError(f"SHA-256 {digest[:16]}… instead of {piece.digest[:16]}…")
+
+
+def replaced(piece: Piece, how: str) -> DamagedError:
+    """An object that is not what was published, by its file's name."""
+    return DamagedError(
         f"{printable(piece.path)}: object {printable(piece.entry.key)} is not what was published: {how}",
         usually="somebody has overwritten the object, or the store has damaged it",
         next_step="publish a new version from the source; what was served before is served on.",

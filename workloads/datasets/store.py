@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from workloads.datasets import credentials
-from workloads.errors import ConfigError, NodeError, StoreError, printable
+from workloads.errors import ConfigError, DamagedError, NodeError, StoreError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,10 @@ CLIENT = {
     "connect_timeout": dt.timedelta(seconds=5),
     "read_timeout": dt.timedelta(seconds=30),
 }
+# The engine's errors are text: https://docs.rs/object_store, "Server returned non-2xx status code".
+STATUS, CODE = re.compile(r"status code: (\d{3})"), re.compile(r"<Code>(\w+)</Code>")
+REFUSALS = {"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound"}
+PASSING = {408, 425, 429}  # a later try may be let through
 
 
 class SilentError(StoreError):
@@ -79,13 +84,15 @@ class Store:
         except MissingError:
             return None
 
-    def pieces(self, key: str, start: int, length: int, *, whole: bool) -> Iterator[Any]:
-        """The bytes of an object from `start` on, as buffers; `whole`: all of it, in one plain request."""
+    def pieces(self, key: str, start: int, length: int, size: int) -> Iterator[Any]:
+        """So many bytes of an object from `start` on, as buffers; raises DamagedError when it has not `size` in all."""
         with self._explained(f"reading {key}"):
-            if whole:
+            if length == size:
                 got = obstore.get(self._store, key)
             else:
                 got = obstore.get(self._store, key, options={"range": (start, start + length)})
+            if got.meta["size"] != size:
+                raise DamagedError(f"it has {got.meta['size']} bytes instead of {size}")
             if length <= CHUNK_BYTES:
                 yield got.bytes()
             else:
@@ -106,28 +113,41 @@ class Store:
 
     @contextlib.contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
-        place = f"{doing} in bucket {self.bucket} of {self.where}"
         try:
             yield
-        except NodeError:
-            raise
-        except FileNotFoundError as error:
-            raise MissingError(f"{printable(place)}: there is no such object") from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise StoreError(
-                f"{printable(place)}: the store refuses this key",
-                usually="the key was replaced, or may not read there",
-                next_step="`pulumi up` gives a host its key; hosts may read shared/ and hosts/<their name>/.",
-            ) from error
-        except BaseError as error:
-            raise SilentError(
-                f"{printable(place)}: {reason(error)}",
-                usually="the store is down, or the network to it",
-                next_step="when it answers again, run the same command: what has come already stays.",
-            ) from error
+        except (BaseError, FileNotFoundError) as error:
+            raise explained(str(error), f"{doing} in bucket {self.bucket} of {self.where}") from error
 
 
-def reason(error: BaseException) -> str:
-    """The innermost words of the engine's error: the outer ones repeat the request, debug text follows."""
-    text = str(error).split("\n\nDebug source:")[0]
-    return printable(" ".join(text.split()), 200)
+def explained(text: str, place: str) -> NodeError:
+    """The engine's words for a failure → ours, by the answer's status and code. Pure.
+
+    obstore calls every 404 a missing object; versitygw 1.8 answers so to a key that it does not know.
+    """
+    place = printable(place)
+    status, code = STATUS.search(text), CODE.search(text)
+    number, name = int(status[1]) if status else 0, code[1] if code else ""
+    if number in {401, 403} or name in REFUSALS:
+        return StoreError(
+            f"{place}: the store refuses this key ({name or number})",
+            usually="the key was replaced, or may not do this there; some stores say so too where there is no object",
+            next_step="`pulumi up` gives a host its key; hosts may read shared/ and hosts/<their name>/.",
+        )
+    if name == "NoSuchBucket":
+        return StoreError(f"{place}: there is no such bucket", next_step="name another one, or `pulumi up` makes it.")
+    if number == 404 or (not status and "not found" in text):
+        return MissingError(f"{place}: there is no such object")
+    if number == 416:
+        return DamagedError(f"{place}: the object is shorter than what was published")
+    if 400 <= number < 500 and number not in PASSING:
+        return StoreError(f"{place}: the store answers {number} {name}".rstrip())
+    return SilentError(
+        f"{place}: {reason(text)}",
+        usually="the store is down, or the network to it",
+        next_step="when it answers again, run the same command: what has come already stays.",
+    )
+
+
+def reason(text: str) -> str:
+    """The engine's words without what it prints for its authors."""
+    return printable(" ".join(text.split("\n\nDebug source:", maxsplit=1)[0].split()), 200)

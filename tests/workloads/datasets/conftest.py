@@ -1,0 +1,34 @@
+"""A real store for all tests of data sets, and a fresh mirror for each."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.toolchain import ensure
+from tests.workloads.datasets.serving import KEY, Mirror, Served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One store for the session."""
+    store = Served(ensure(["versitygw"])["versitygw"], tmp_path_factory.mktemp("store"))
+    store.start()
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def mirror(served: Served, tmp_path: Path) -> Mirror:
+    """An empty host, and a prefix of its own in the store."""
+    if served.process is None:
+        served.start()
+    key = tmp_path / "s3.json"
+    key.write_text(json.dumps({"Version": 1, **KEY}))
+    return Mirror(served, tmp_path / "host", key, f"shared/{tmp_path.name}")
