@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet.errors import RotationError, UnreachableError
-from sparkfleet.host import guard, keyring, lock
+from sparkfleet.host import guard, keyring, lock, tailnet
 from sparkfleet.host.connection import HostKeyError, LoginRefusedError, Session, Target
 from sparkfleet.rotate import multiplexed
 from sparkfleet.text import parsed, printable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BESIDE = ("", ".new", ".old")
 STEP_S = 120.0
+RELOAD_S = 10.0
 COMMAND = 'sudo -n /usr/bin/python3 -IS - "${SSH_CONNECTION%% *}"'
 
 
@@ -113,11 +114,12 @@ def way_in(fleet: Fleet, name: str) -> Session:
 def prove(target: Target) -> str:
     """A new connection with nothing but this target's key and pins, and root without a password; says its address.
 
+    A host that does not answer is tried again for `RELOAD_S`: `systemctl reload` returns before sshd listens anew.
     Raises RotationError when the login or sudo is refused, UnreachableError when the host is away.
     """
     multiplexed.close(target)
     try:
-        with Session(target) as session:
+        with tailnet.enter(target, within_s=RELOAD_S) as session:
             if session.run("sudo -n true").code == 0:
                 return session.address
     except LoginRefusedError as error:
