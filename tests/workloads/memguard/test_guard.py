@@ -154,11 +154,11 @@ def test_when_the_time_is_over_they_are_dropped_again(host: Host) -> None:
 
 
 def test_many_at_once_drop_caches_once(host: Host) -> None:
-    """Eight runs at the same time wait for one another: one drops, seven are told that it was just done."""
-    with ThreadPoolExecutor(8) as pool:
-        codes = sorted(run.returncode for run in pool.map(lambda n: host.run("--unit", f"{40 + n}G"), range(8)))
+    """Four runs at the same time wait for one another: one drops, three are told that it was just done."""
+    with ThreadPoolExecutor(4) as pool:
+        codes = sorted(run.returncode for run in pool.map(lambda n: host.run("--unit", f"{40 + n}G"), range(4)))
 
-    assert codes == [4, 6, 6, 6, 6, 6, 6, 6]
+    assert codes == [4, 6, 6, 6]
 
 
 def test_a_switch_that_cannot_be_written_is_an_error(host: Host) -> None:
