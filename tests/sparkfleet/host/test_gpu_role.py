@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sparkfleet import config
-from sparkfleet.errors import ApplyError
+from sparkfleet.errors import ApplyError, ConfigError
 from sparkfleet.host import driver
 from sparkfleet.host.checks import checks
 from sparkfleet.host.desired import Desired, desired
@@ -153,7 +153,7 @@ def test_a_plan_tells_the_known_issues(facts: dict[str, str], expected: list[tup
 )
 def test_a_toolkit_above_the_drivers_cuda_is_refused(gpu: dict[str, Any], fault: str) -> None:
     """Its PTX would not run; of a branch that nobody knows nothing is assumed."""
-    with pytest.raises(config.ConfigError) as refused:
+    with pytest.raises(ConfigError) as refused:
         described(**gpu)
 
     assert refused.value.faults == [fault]
