@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 TRIES, BETWEEN_S = 3, 10.0  # of the pack after a boot: services are still coming up
-TOLD = {Step.CHECK: "began", Step.DRAIN: "drained", Step.APPLY: "applied", Step.REBOOT: "rebooted"}
-OUTCOMES = {**TOLD, Step.VERIFY: "done"}
+TOLD = {
+    Step.CHECK: "began", Step.DRAIN: "drained", Step.APPLY: "applied", Step.REBOOT: "rebooted",
+    Step.VERIFY: "done", Step.SETTLE: "settled",
+}  # fmt: skip
 Learned = dict[str, Any]
 
 
@@ -93,9 +95,9 @@ class Runner:
             return
         self.run = done(self.run, act, **learned)
         host = self.run.host(act.host)
-        outcome = "done" if host.next == Step.DONE else OUTCOMES.get(act.step, "")
-        if outcome:
-            self._record(host, outcome, self._detail(host, act.step))
+        idle = act.step == Step.CHECK and host.next == Step.DONE  # nothing is due, so nothing happened
+        if act.step in TOLD and not idle:
+            self._record(host, TOLD[act.step], self._detail(host, act.step))
         upgrade_state.write(self.fleet, self.run)
 
     def _stop(self, act: Act, error: SparkfleetError) -> None:
