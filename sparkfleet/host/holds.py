@@ -44,7 +44,8 @@ def pins(gpu: Gpu) -> list[Pin]:
     found = [Pin(KERNELS, f"{kernel}.*", LET, why) for kernel, why in sorted(_kernels().items())]
     found.append(Pin(KERNELS, "*", NEVER, "any other kernel: nobody has told of it, or only ill"))
     if gpu.driver.manage == "install":
-        bad = [pattern for key, pattern in _refused() if key == "driver" and fnmatchcase(f"{branch}.1", pattern)]
+        # Single versions of it alone: that a branch is too old for a GB10 says nothing of another GPU's host.
+        bad = [pattern for key, pattern in _refused() if key == "driver" and pattern.startswith(f"{branch}.")]
         found += [Pin(DRIVERS, f"{pattern}-*", NEVER, "a known issue") for pattern in bad]
         found.append(Pin(DRIVERS, f"{branch}.*", LET, f"the described branch {branch}"))
     else:

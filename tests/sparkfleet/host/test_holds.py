@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -149,10 +150,25 @@ def test_every_package_of_a_refused_kernel_is_refused(apt: Apt) -> None:
 def test_the_driver_is_held_by_version_and_installed_by_branch(
     apt: Apt, driver: dict[str, str], candidate: str
 ) -> None:
-    """Hold takes what the matrix knows; install takes its branch whole; a branch that is too old is refused."""
+    """Hold takes what the matrix knows; install takes its own branch whole, and nothing of another one."""
     apt.pin(**driver).offer({DRIVER: f"580.178.04{UBUNTU} 580.999.01{UBUNTU}"})
 
     assert apt.candidate(DRIVER) == candidate
+
+
+@pytest.mark.parametrize("manage", [HOLD, INSTALL])
+def test_a_version_of_which_only_ill_is_told_is_refused(
+    apt: Apt, manage: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the branch is taken whole: the next older one is the candidate."""
+    known = holds.matrix()
+    issue = known.issues[0][0]
+    monkeypatch.setattr(
+        holds, "matrix", lambda: dataclasses.replace(known, issues=((issue, {"driver": ["580.178.04"]}),))
+    )
+    apt.pin(**manage).offer({DRIVER: f"580.173.02{UBUNTU} 580.178.04{UBUNTU}"})
+
+    assert apt.candidate(DRIVER) == f"580.173.02{UBUNTU}"
 
 
 @pytest.mark.parametrize("manage", [HOLD, INSTALL])
