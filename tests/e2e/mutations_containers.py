@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.e2e.mutation import Mutation, file, stray, unit
+from tests.e2e.mutation import Mutation, file, unit
 
 DAEMON = "/etc/docker/daemon.json"
+RUNTIME = "/etc/nvidia-container-runtime"  # absent on a stand-in
 # Python under another name: the process is called as its file.
 NAMED = (
     "cp $(readlink -f /usr/bin/python3) /var/tmp/{name}; systemd-run --quiet --unit=stray /var/tmp/{name} "
@@ -15,7 +16,9 @@ PUBLISHED = "type nat hook prerouting priority dstnat; tcp dport 8888 dnat to 12
 RESTART = "systemctl restart ollama; until ss -H -lt sport = :11434 | grep -q .; do sleep 0.1; done"
 
 CONTAINERS = [
-    file("CONTAINERS-01", "somebody takes CDI away", DAEMON, 'sed -i "s/true/false/" $f', "/features/cdi is false"),
+    file(
+        "CONTAINERS-01", "somebody takes CDI away", DAEMON, 'sed -i "/cdi/s/true/false/g" $f', "/features/cdi is false"
+    ),
     file(
         "CONTAINERS-02",
         "a library of an earlier driver",
@@ -26,7 +29,8 @@ CONTAINERS = [
     Mutation(
         "CONTAINERS-03",
         "an engine from before its settings",
-        f"systemd-run --quiet --unit=docker sleep infinity; cp -p {DAEMON} /var/tmp/kept; touch -d '1 hour' {DAEMON}",
+        "systemd-run --quiet --collect --unit=docker sleep infinity; "
+        f" cp -p {DAEMON} /var/tmp/kept; touch -d '1 hour' {DAEMON}",
         f"systemctl stop docker; mv /var/tmp/kept {DAEMON}",
         "daemon.json is newer than the engine",
     ),
@@ -53,24 +57,24 @@ CONTAINERS = [
         "groupdel docker",
         "without sudo: nobody",
     ),
-    stray(
+    Mutation(
         "CONTAINERS-07",
         "a login in plain text",
-        "/root/.docker/config.json",
-        '{\\"auths\\": {\\"r\\": {\\"auth\\": \\"simulated\\"}}}',
+        'mkdir -p /root/.docker; echo "{\\"auths\\": {\\"r\\": {\\"auth\\": 1}}}" > /root/.docker/config.json',
+        "rm -r /root/.docker",
         "/root/.docker/config.json",
     ),
-    stray(
+    Mutation(
         "CONTAINERS-08",
         "the old mode",
-        "/etc/nvidia-container-runtime/config.toml",
-        '[nvidia-container-runtime]\\nmode = \\"legacy\\"\\n',
+        f"mkdir -p {RUNTIME}; echo 'mode = \"legacy\"' > {RUNTIME}/config.toml",
+        f"rm -r {RUNTIME}",
         "mode is legacy",
     ),
 ]
 
 OLLAMA = [
-    Mutation("OLLAMA-01", "it is stopped", "systemctl stop ollama", RESTART, "enabled, inactive"),
+    Mutation("OLLAMA-01", "it is stopped", "systemctl stop ollama", RESTART, "enabled, inactive", ("BASE-12",)),
     unit(
         "OLLAMA-02",
         "it listens for everybody",
