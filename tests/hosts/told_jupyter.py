@@ -85,8 +85,3 @@ class ToldOfJupyter:
     def kernel(self, said: str) -> list[str]:
         """Whether the start-up file is "there", then what a first cell prints."""
         return said.splitlines()
-
-    @answer("tailscale serve status --json 2>/dev/null || echo {}")
-    def served(self, said: str) -> dict[str, Any]:
-        """What tailscaled serves: TCP by port, AllowFunnel by name."""
-        return dict(json.loads(said))

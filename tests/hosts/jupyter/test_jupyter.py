@@ -87,7 +87,7 @@ def test_jupyter_is_served_to_the_tailnet_alone(machine: Machine) -> None:
 
     What tailscaled serves: the port to loopback, and no funnel.
     """
-    port, served = str(machine.wanted["jupyter"]["port"]), machine.served
+    port, served = str(machine.wanted["jupyter"]["port"]), machine.tailnet_serves
     funnels = [name for name, on in (served.get("AllowFunnel") or {}).items() if on]
     assert not funnels, f"open to the internet: {', '.join(funnels)}"
     to = ((served.get("TCP") or {}).get(port) or {}).get("TCPForward", "nowhere")

@@ -73,17 +73,20 @@ def test_the_described_address_is_the_hosts_own(machine: Machine) -> None:
 
 @pytest.mark.control(id="TAILNET-04", severity="high", source="sparkfleet")
 def test_sshd_is_the_only_way_in(machine: Machine) -> None:
-    """No second way in: Tailscale SSH and its web client are off, and nothing is served or routed through this node.
+    """No second way in: Tailscale SSH and its web client are off, and nothing is routed through this node, or served.
 
-    The node's own settings; what `tailscale serve` would publish.
+    The node's own settings; what `tailscale serve` publishes, where described JupyterLab alone.
     """
     joined(machine)
     prefs = machine.tailnet_settings
     on = [word for word in ("RunSSH", "RunWebClient", "ExitNodeID", "AdvertiseRoutes") if prefs.get(word)]
     on += ["RouteAll"] if prefs.get("RouteAll") else []
     assert not on, f"set: {', '.join(on)}"
-    served = machine.tailnet_serves
-    assert not served, f"served to the tailnet: {', '.join(sorted(served))}"
+    jupyter = machine.wanted["jupyter"]
+    ours = {str(jupyter["port"]): {"TCPForward": f"127.0.0.1:{jupyter['port']}"}} if jupyter.get("served") else {}
+    served = {**machine.tailnet_serves}
+    strange = [port for port, to in (served.pop("TCP", None) or {}).items() if ours.get(port) != to]
+    assert not [*strange, *served], f"served to the tailnet: {', '.join(sorted([*strange, *served]))}"
 
 
 @pytest.mark.control(id="TAILNET-05", severity="medium", source="sparkfleet")
