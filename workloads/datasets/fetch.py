@@ -92,6 +92,7 @@ class Fetch:
         self._fault: BaseException | None = None
         self._heard = time.monotonic()
         self._open: list[Large] = []
+        self.kept = 0  # bytes of large files that were here from an earlier run
 
     def run(self, entries: dict[str, Entry], connections: int) -> None:
         """Bring them all. Raises DamagedError, StoreError or OSError: the first one of any thread."""
@@ -143,6 +144,7 @@ class Fetch:
             length = min(self._part_bytes, entry.size - start)
             if digest_of(descriptor, start, length) == digest:
                 self._tell.came(length, 0)
+                self.kept += length
             else:
                 missing.append(part)
             os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
@@ -227,6 +229,8 @@ class Fetch:
 
     def _finish(self, large: Large, entry: Entry) -> None:
         stamp(large.descriptor, entry)
+        # Once more, as a whole: pages come in folios, and one that lies over two ranges stays for both.
+        os.posix_fadvise(large.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(large.descriptor)
         self._tell.came(0, 1)
 

@@ -189,7 +189,7 @@ class _Sync:
         finally:
             self._progress.end()
         self._outcome.fetched_files = len(missing)
-        self._outcome.fetched_bytes = sum(entry.size for entry in missing.values())
+        self._outcome.fetched_bytes = sum(entry.size for entry in missing.values()) - fetch.kept
 
     def _linked(self, staging: Path, missing: dict[str, Entry]) -> set[str]:
         """Files that another version here has with the same content and time, now hard links to those."""
@@ -252,6 +252,7 @@ def rotten(folder: Path, manifest: Manifest, readers: int) -> list[str]:
                 os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
             return None
         finally:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # what lies over two parts, too
             os.close(descriptor)
 
     with ThreadPoolExecutor(min(readers, os.cpu_count() or 1)) as pool:

@@ -1,4 +1,4 @@
-"""What the engine says → what we tell: texts as obstore 0.12.1 gave them, from versitygw 1.8.0 and from S3's own docs."""
+"""What the engine says → what we tell: texts as obstore 0.12.1 gives them, of versitygw 1.8.0 or after S3's docs."""
 
 from __future__ import annotations
 
