@@ -9,6 +9,7 @@ from pydantic import Field
 from sparkfleet.forms import Described, matching
 
 Branch = Annotated[str, matching(r"[1-9][0-9]{2}", 'a driver branch such as "580"')]
+Kernel = Annotated[str, matching(r"[1-9][0-9]*\.[0-9]+", 'a kernel branch such as "6.17"')]
 CUDA_VERSION = r"[1-9][0-9]\.[0-9]"
 CudaVersion = Annotated[str, matching(CUDA_VERSION, 'a version of CUDA such as "13.0"')]
 
@@ -38,6 +39,11 @@ class Gpu(Described):
     """The GB10 and its driver, on hosts with the role gpu."""
 
     driver: Driver = Driver()
+    kernel: Kernel = Field(
+        default="6.17",
+        description="of NVIDIA's kernels, the branch that may come although it runs under a condition alone; an upgrade "
+        "checks the condition before it boots one",
+    )
     cuda_toolkit: CudaVersion | None = Field(
         default=None, description="beside what the system has, in /usr/local/cuda-13.0; not above the driver's CUDA"
     )

@@ -41,7 +41,7 @@ class Pin:
 def pins(gpu: Gpu) -> list[Pin]:
     """Every record, in order: known versions first, then the rest of the world."""
     branch = gpu.driver.branch
-    found = [Pin(KERNELS, f"{kernel}.*", LET, why) for kernel, why in sorted(_kernels().items())]
+    found = [Pin(KERNELS, f"{kernel}.*", LET, why) for kernel, why in sorted(_kernels(gpu.kernel).items())]
     found.append(Pin(KERNELS, "*", NEVER, "any other kernel: nobody has told of it, or only ill"))
     if gpu.driver.manage == "install":
         # Single versions of it alone: that a branch is too old for a GB10 says nothing of another GPU's host.
@@ -56,21 +56,29 @@ def pins(gpu: Gpu) -> list[Pin]:
     return found
 
 
-def _kernels() -> dict[str, str]:
-    """The kernels that ran, and nothing bad is known of: ABI number → source."""
+def _kernels(branch: str) -> dict[str, str]:
+    """The kernels that ran: ABI number → source. One that runs under a condition only where its branch is described."""
     every = {kernel: row.source for row in matrix().known for kernel in row.kernels}
-    return {kernel: why for kernel, why in every.items() if not _is_refused("kernel", f"{kernel}-nvidia")}
+    found = {}
+    for kernel, why in every.items():
+        release, conditional = f"{kernel}-nvidia", not kernel.startswith(f"{branch}.")
+        if not _is_refused("kernel", release, conditional=conditional):
+            found[kernel] = why
+    return found
 
 
-def _is_refused(key: str, value: str) -> bool:
-    return any(key == which and fnmatchcase(value, pattern) for which, pattern in _refused())
+def _is_refused(key: str, value: str, *, conditional: bool = True) -> bool:
+    return any(key == which and fnmatchcase(value, pattern) for which, pattern in _refused(conditional=conditional))
 
 
-def _refused() -> list[tuple[str, str]]:
-    """(kernel or driver, pattern) of every bad issue of that one alone: apt sees no command line, nor what runs."""
+def _refused(*, conditional: bool = True) -> list[tuple[str, str]]:
+    """(kernel or driver, pattern) of every bad issue of that one alone: apt does not see which two run together.
+
+    `conditional`: also those that need something else, the command line, to be true. apt sees nothing of that either.
+    """
     found = []
     for issue, when in matrix().issues:
         of = [key for key in ("kernel", "driver") if key in when]
-        if issue.verdict == "bad" and len(of) == 1:
+        if issue.verdict == "bad" and len(of) == 1 and (conditional or len(when) == 1):
             found += [(of[0], pattern) for pattern in when[of[0]]]
     return found

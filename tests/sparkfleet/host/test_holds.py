@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sparkfleet.fitness import Gpu
-from sparkfleet.host import holds
+from sparkfleet.host import holds, known_issues
 from sparkfleet.host.desired import ENVIRONMENT, FRONT
 from sparkfleet.host.sources import PROJECT
 
@@ -33,10 +33,10 @@ class Apt:
 
     root: Path
 
-    def pin(self, **driver: str) -> Apt:
+    def pin(self, kernel: str = "6.17", **driver: str) -> Apt:
         """Write the preferences of this description, as a host gets them."""
         text = ENVIRONMENT.from_string(FRONT.sub("", TEMPLATE.read_text())).render(
-            holds=holds.pins(Gpu.model_validate({"driver": driver}))
+            holds=holds.pins(Gpu.model_validate({"driver": driver, "kernel": kernel}))
         )
         self.file("etc/preferences.d/sparkfleet-gpu", text)
         return self
@@ -118,6 +118,20 @@ def test_a_kernel_that_is_known_to_run_is_taken(apt: Apt) -> None:
     assert apt.upgrade() == [f"Inst {KERNEL}"]
 
 
+def test_a_kernel_under_a_condition_comes_where_its_branch_is_described(apt: Apt) -> None:
+    """Kernel 7 needs kho=off, which apt does not see: whoever describes it has upgrades check that."""
+    apt.pin(kernel="7.0", **HOLD).offer({KERNEL: "6.17.0-1008.8 6.17.0-1021.21 7.0.0-1019.19 7.0.0-1020.20"})
+
+    assert apt.candidate(KERNEL) == "7.0.0-1019.19"
+
+
+def test_a_kernel_that_is_bad_without_condition_never_comes(apt: Apt) -> None:
+    """Also where its branch is described, as 6.17 is."""
+    apt.pin(**HOLD).offer({KERNEL: "6.17.0-1008.8"})
+
+    assert apt.candidate(KERNEL) == "(none)"
+
+
 def test_without_the_holds_apt_takes_the_trap(apt: Apt) -> None:
     """The same repository without our file: the kernel that breaks RoCE."""
     apt.have({KERNEL: "6.17.0-1014.14"}).offer({KERNEL: "6.17.0-1021.21 7.0.0-1019.19"})
@@ -161,7 +175,7 @@ def test_a_version_of_which_only_ill_is_told_is_refused(
     apt: Apt, manage: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the branch is taken whole: the next older one is the candidate."""
-    known = holds.matrix()
+    known = known_issues.matrix()
     issue = known.issues[0][0]
     monkeypatch.setattr(
         holds, "matrix", lambda: dataclasses.replace(known, issues=((issue, {"driver": ["580.178.04"]}),))
