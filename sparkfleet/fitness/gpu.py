@@ -41,8 +41,8 @@ class Gpu(Described):
     driver: Driver = Driver()
     kernel: Kernel = Field(
         default="6.17",
-        description="of NVIDIA's kernels, the branch that may come although it runs under a condition alone; an upgrade "
-        "checks the condition before it boots one",
+        description="of NVIDIA's kernels, the branch that may come although it runs under a condition alone; an "
+        "upgrade checks the condition before it boots one",
     )
     cuda_toolkit: CudaVersion | None = Field(
         default=None, description="beside what the system has, in /usr/local/cuda-13.0; not above the driver's CUDA"
