@@ -23,6 +23,8 @@ ABSENT_IN_HEALTH = {
     "sparkfleet_gb10_power_prochot",
     "sparkfleet_rotation_due_timestamp_seconds",  # of a text file that the role access brings to a host
     "sparkfleet_alignment_state",  # the same, of the role gpu
+    "sparkfleet_datasets_interval_seconds",  # the same, of the role datasets
+    "sparkfleet_dataset_sync_success",
 }
 
 
