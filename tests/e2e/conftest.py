@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from tests.e2e.under_test import Run
 
 SPARKS = 4
+# Beside those of Pulumi.lab.yaml. The last host is the one that is reset at the end.
+MORE_ROLES = {
+    "spark-02": ["node", "datasets"],
+    "spark-03": ["containers"],
+    "spark-04": ["containers", "node", "datasets", "jupyter"],
+}
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +43,18 @@ def fleet() -> Iterator[FleetUnderTest]:
         for host in under_test.hosts:
             adopted = under_test.adopt(host)
             assert adopted.code == 0, adopted.text
+        under_test.described(more_roles)
         provision.init(instance, name, env.process(instance, name))
         yield under_test
     finally:
         down.down(instance.name)
         stack.file(instance, stack.name(instance, SPARKS)).unlink(missing_ok=True)
+
+
+def more_roles(config: dict[str, Any]) -> None:
+    """Every role stands on some host."""
+    for host, roles in MORE_ROLES.items():
+        config["sparkfleet:hosts"][host]["roles"] += roles
 
 
 @dataclass(frozen=True)

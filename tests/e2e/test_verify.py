@@ -44,7 +44,7 @@ def test_a_converged_fleet_passes(converged: FleetUnderTest, tmp_path: Path) -> 
     assert code == 0, said
     assert (said["unreachable"], said["summary"].get("failed")) == ({}, None)
     passed = {v["id"].partition("-")[0] for v in said["verdicts"] if v["host"] == HOST and v["outcome"] == "passed"}
-    assert passed == {"BASE", "ACCESS", "EXPORTER", "MONITOR"}
+    assert passed == {"BASE", "ACCESS", "GPU", "MEMORY", "EXPORTER", "MONITOR"}
     suites = list(ET.parse(junit).getroot())  # noqa: S314  (we wrote it)
     assert [suite.get("name") for suite in suites] == converged.hosts
     assert sum(len(suite) for suite in suites) == len(said["verdicts"])
