@@ -50,6 +50,8 @@ class Reset:
         self.put_back(sorted(path for path in before.records("path") if path.startswith(WAY_IN)))
         if before.records("unit").get(FIREWALL, {}).get("UnitFileState") != "enabled":
             run("systemctl", "disable", "--now", FIREWALL)
+            # The guard, when it put an earlier attempt back, loaded the table without the unit: nobody else removes it.
+            run("nft", "delete", "table", "inet", "sparkfleet")
         run("systemctl", "daemon-reload")
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd -t asks for it; with ssh.socket it may not be there
         code, said = run("sshd", "-t")
