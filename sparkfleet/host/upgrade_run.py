@@ -19,8 +19,7 @@ from sparkfleet.host.upgrade_host import Machine
 from sparkfleet.host.verify import DEADLINE_S, verify_one
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
     from sparkfleet.host.lock import Held
     from sparkfleet.host.upgrade import Kind
@@ -78,6 +77,8 @@ class Runner:
                 with self._alone_on(act) as self._held:
                     while (now := next_act(self.run)) and now.host == act.host and now.step != Step.SETTLE:
                         self._do(now)
+                        if now.step == Step.REBOOT:
+                            break  # the lock went with the boot: it is taken anew at the door
             except (LockedError, UnreachableError) as error:  # at its door; within a step they are told by it
                 self._stop(act, error)
         return self.run
@@ -115,12 +116,23 @@ class Runner:
             return f"{len(host.packages)} package(s): {names}" if host.packages else f"run {self.run.id}"
         return f"kernel {host.kernel}" if step == Step.REBOOT and host.kernel else f"run {self.run.id}"
 
-    def _alone_on(self, act: Act) -> AbstractContextManager[Held]:
+    @contextlib.contextmanager
+    def _alone_on(self, act: Act) -> Iterator[Held]:
         """The host's lock; one that is to come back from a reboot is waited for first."""
         machine = Machine(self.fleet, act.host)
         if act.step == Step.REBOOT:
             machine.wait()
-        return lock.held(machine.target, f"spark {self.run.kind}", say=self.say)
+        until = time.monotonic() + (2 * lock.BEAT_S if act.step == Step.SERVE else 0)
+        with contextlib.ExitStack() as stack:
+            while True:
+                try:
+                    held = stack.enter_context(lock.held(machine.target, f"spark {self.run.kind}", say=self.say))
+                    break
+                except LockedError:  # our own last heartbeat from before the reboot may just be taking it, to let it go
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.5)
+            yield held
 
     def _check(self, host: Host, machine: Machine) -> Learned:  # noqa: ARG002  (as its siblings)
         learned, faults = checked(self.fleet, machine, self.run.kind, force=self.run.force)
@@ -172,7 +184,6 @@ class Runner:
                 faults = upgrade_judge.boot_now(look, force=self.run.force)
                 self._refuse(machine.name, faults, "it was not rebooted")
         after = machine.reboot(host.boot_before)
-        self._held_again()
         look = machine.look()
         if host.kernel and not look.container and look.kernel != host.kernel:
             raise UpgradeError(
@@ -228,19 +239,6 @@ class Runner:
         today = dt.datetime.now(tz=dt.UTC).date()
         verdicts = verify_one(self.fleet, name, today, DEADLINE_S)
         return tuple(verdict.id for verdict in verdicts if verdict.outcome == "failed")
-
-    def _held_again(self) -> None:
-        """After a reboot the lock is taken anew by its own connection; raises LockedError when somebody else has it."""
-        until = time.monotonic() + 2 * lock.SILENCE_S
-        while self._held:
-            try:
-                self._held.check()
-            except LockedError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.5)
-            else:
-                return
 
     def _refuse(self, name: str, faults: list[Fault], state: str) -> None:
         """Raise UpgradeError with every fault at once."""
