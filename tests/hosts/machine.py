@@ -46,7 +46,9 @@ print(json.dumps(found))
 """
 
 
-class Machine(ToldOfAlignment, ToldOfConnectX, ToldOfContainers, ToldOfGpu, ToldOfMemory, ToldOfJupyter, ToldOfNode, Told):
+class Machine(
+    ToldOfAlignment, ToldOfConnectX, ToldOfContainers, ToldOfGpu, ToldOfMemory, ToldOfJupyter, ToldOfNode, Told
+):
     """`wanted` is the host's part of the request: what the fleet description says, as plain JSON."""
 
     def __init__(self, name: str, wanted: dict[str, Any], connection: Host, ssh_config: str, old_key: str = "") -> None:
