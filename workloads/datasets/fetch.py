@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0  # without a byte from any connection
 PAUSE_S = 1.0
 READ_BYTES = 1 << 20
+UNFINISHED, WHOLE = 0o600, 0o444  # modes
 
 
 class Bucket(Protocol):
@@ -130,9 +131,10 @@ class Fetch:
         """A large file with room for all of it, and which of its parts are not there yet."""
         file = self._folder / path
         with contextlib.suppress(FileNotFoundError):
-            if file.lstat().st_nlink > 1:
-                file.unlink()  # also a file of another version, which must not change
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            told = file.lstat()
+            if told.st_nlink > 1 or told.st_mode & 0o777 != UNFINISHED:
+                file.unlink()  # also a file of another version, which must not change; or one that was whole once
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, UNFINISHED)
         if os.fstat(descriptor).st_size != entry.size:
             os.ftruncate(descriptor, 0)
             os.posix_fallocate(descriptor, 0, entry.size)  # a full disk says so now
@@ -238,15 +240,15 @@ class Fetch:
         """A new file in the place of any old one, which may also be a file of another version."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            return os.open(f"{self._folder}/{path}", flags, 0o600)
+            return os.open(f"{self._folder}/{path}", flags, UNFINISHED)
         except FileExistsError:
             (self._folder / path).unlink()
-            return os.open(self._folder / path, flags, 0o600)
+            return os.open(self._folder / path, flags, UNFINISHED)
 
 
 def stamp(descriptor: int, entry: Entry) -> None:
     """Mark a checked file: its mode is for readers, its time is the manifest's."""
-    os.fchmod(descriptor, 0o444)
+    os.fchmod(descriptor, WHOLE)
     os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
 
 

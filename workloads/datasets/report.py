@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -96,16 +97,17 @@ def status(config: Config) -> dict[str, Any]:
     }
 
 
-def incoming(shelf: Shelf) -> dict[str, int]:
-    """Versions that are not whole → how many bytes of them are here."""
-    try:
-        names = [each.name for each in shelf.folder.iterdir() if each.name.startswith(INCOMING)]
-    except FileNotFoundError:
-        return {}
-    return {
-        name.removeprefix(INCOMING): sum(each.size for each in look(shelf.folder / name).files.values())
-        for name in names
-    }
+def incoming(shelf: Shelf) -> dict[str, int | None]:
+    """Versions that are not whole → how many bytes of them are here; None for one that may not look."""
+    held: dict[str, int | None] = {}
+    with contextlib.suppress(FileNotFoundError):
+        for folder in [each for each in shelf.folder.iterdir() if each.name.startswith(INCOMING)]:
+            try:
+                size = sum(each.size for each in look(folder).files.values())
+            except PermissionError:
+                size = None
+            held[folder.name.removeprefix(INCOMING)] = size
+    return held
 
 
 def metrics(told: dict[str, Any]) -> str:
@@ -137,7 +139,8 @@ def lines(told: dict[str, Any]) -> list[str]:
         if others:
             text += f"; also here: {', '.join(others)}"
         shown.append(text)
-        shown += [f"  {version}: {room.size(held)} here, not whole yet" for version, held in each["incoming"].items()]
+        for version, held in each["incoming"].items():
+            shown.append(f"  {version}: {'something' if held is None else room.size(held)} here, not whole yet")
         if last.get("error"):
             shown.append(f"  the last sync failed: {printable(last['error'].splitlines()[0])}")
         elif not last:
