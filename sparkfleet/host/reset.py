@@ -98,7 +98,7 @@ def reset(fleet: Fleet, target: Target, *, say: Callable[[str], None] = lambda _
             with guard.armed(session, by=BY, window_s=fleet.access.proof_window_s) as armed:
                 say(f"{name}: put back how it is entered …")
                 with armed.kept():
-                    first = _ask(session, "way-in", PLAN_S)
+                    first = _ask(session, "way-in", RESET_S)  # it waits for a step that a killed run left behind
                 address = prove(lan)
                 armed.confirm()
         say(f"{name}: entered over {address} by a new connection")

@@ -9,6 +9,7 @@ from __future__ import absolute_import, annotations, division, print_function
 __metaclass__ = type
 
 import base64
+import fcntl
 import glob
 import os
 import pwd
@@ -272,10 +273,18 @@ def take_away(path):
 
 def main(request):
     """One step; what it did and left. Raises OSError when it cannot go on; then run it again."""
-    if not reset_plan.was_applied():
-        return {"applied": False, "done": [], "left": {}}
-    made = Reset(request["user"])
     if request["do"] == "plan":
-        return {"applied": True, "plan": reset_plan.plan(request["user"])}
-    made.way_in() if request["do"] == "way-in" else made.rest()
+        applied = reset_plan.was_applied()
+        return {"applied": applied, "plan": reset_plan.plan(request["user"]) if applied else {}}
+    # A step whose controller was killed goes on to its end: the next one waits for it, and then finds less to do.
+    with open("/run/sparkfleet-reset.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = Reset(request["user"])
+        if not reset_plan.was_applied():  # the step that was waited for did it all; the guard came back since
+            for path in reset_plan.OURS if request["do"] == "rest" else ():
+                take_away(path)
+        elif request["do"] == "way-in":
+            made.way_in()
+        else:
+            made.rest()
     return {"applied": True, "done": made.done, "left": made.left}
