@@ -140,13 +140,14 @@ def _vendor(look: Look, updates: Updates) -> list[Fault]:
         errors = printable(str(look.ota.answer.get("errors") or "it gives no reason"))
         faults.append(Fault(f"nvidia-spark-ota-check refuses: {errors}", "do what it says, then try again"))
     if updates.kernel or updates.driver:
-        told = {"kernel": updates.kernel or look.kernel, "driver": updates.driver or look.driver_loaded}
         try:
-            words = upgrade_boot.target(look.boot.grub_cfg, look.boot.grubenv).cmdline
-            kho = any(package.name == KHO_PACKAGE and package.new for package in updates.packages)
-            told["cmdline"] = f"{words} {KHO_WORD}" if kho else words
+            now = upgrade_boot.target(look.boot.grub_cfg, look.boot.grubenv)
+            kernel, words = now.kernel, now.cmdline
         except ValueError:  # told once the packages are there: boot_target refuses then
-            told["cmdline"] = look.cmdline
+            kernel, words = look.kernel, look.cmdline
+        if any(package.name == KHO_PACKAGE and package.new for package in updates.packages):
+            words = f"{words} {KHO_WORD}"
+        told = {"kernel": updates.kernel or kernel, "driver": updates.driver or look.driver_loaded, "cmdline": words}
         faults += _issues({**look.facts, **told}, now=look.facts)[0]
     return faults
 

@@ -95,6 +95,15 @@ def test_an_upgrade_that_leads_into_a_known_issue_is_refused_before_it_begins() 
     assert "unknown-combination" in faults(kernel("6.17.0-1099-nvidia"), boot=boot())
 
 
+def test_a_new_driver_is_judged_with_the_kernel_that_boots_next() -> None:
+    """Not with the one that runs: a kernel may have been installed and not yet booted."""
+    driver = Package(name="libnvidia-compute-580", old="1", new=f"{NEW_DRIVER}-0ubuntu1")
+    installed = {"grub_cfg": grub_cfg(NEW), "grubenv": "", "images": {}, "kernels": {}}
+
+    assert faults(driver, boot=installed) == ""
+    assert "unknown-combination" in faults(driver, boot=boot())
+
+
 def test_work_on_the_gpu_keeps_a_host_up_unless_forced() -> None:
     """Units that the drain stops by itself are no reason."""
 

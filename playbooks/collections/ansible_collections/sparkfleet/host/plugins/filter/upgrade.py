@@ -24,7 +24,7 @@ OF_A_HOST = ("ring", "sysfs", "procfs")  # in sparkfleet_upgrade beside the desc
 
 def upgrade_program(request):
     """The program with its request; plain data, whatever Ansible wraps it in."""
-    return upgrade_host.program(json.loads(json.dumps(request)))
+    return upgrade_host.program(_plain(request))
 
 
 def upgrade_packages(answer):
@@ -71,7 +71,12 @@ def _updates(text):
 
 
 def _rules(rules):
-    return Upgrade.model_validate({key: value for key, value in dict(rules).items() if key not in OF_A_HOST})
+    return Upgrade.model_validate({key: value for key, value in _plain(rules).items() if key not in OF_A_HOST})
+
+
+def _plain(value):
+    """Without Ansible's own kinds of text and list."""
+    return json.loads(json.dumps(value))
 
 
 def _words(faults):
