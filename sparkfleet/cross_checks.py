@@ -26,7 +26,7 @@ def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
     single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw), *_node(raw, hosts)]
-    single += [*_toolkit(_map(raw.get("gpu"))), *_ollama(_map(raw.get("ollama")))]
+    single += [*_toolkit(_map(raw.get("gpu"))), *_ollama(_map(raw.get("ollama"))), *_datasets(raw, hosts)]
     return [*single, *_addresses(hosts), *_connectx(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
 
 
@@ -196,6 +196,15 @@ def _node(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     if any(Role.JUPYTER in _roles(host) for host in hosts.values()) and user not in people:
         faults.append(f"jupyter.user: expected one of access.users ({', '.join(people)}), found {user or 'nobody'}")
     return faults
+
+
+def _datasets(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
+    """Data sets come from somewhere: the fleet's own store, or one that an AWS profile names."""
+    mirrors = [name for name, host in hosts.items() if Role.DATASETS in _roles(host)]
+    without = _map(raw.get("cloud")).get("provider", "none") == "none"
+    if mirrors and without and not _map(raw.get("datasets")).get("aws_profile"):
+        return [f"datasets.aws_profile: missing; without cloud.provider there is no store for {', '.join(mirrors)}"]
+    return []
 
 
 def in_tailnet(address: str) -> bool:

@@ -230,12 +230,22 @@ def test_the_controllers_own_identity_has_a_name_that_no_host_can_have() -> None
 @pytest.mark.parametrize("role", ["datasets", "jupyter"])
 def test_what_runs_in_an_environment_needs_the_role_that_builds_it(role: str) -> None:
     """Otherwise its unit would fail on the host, after everything else was applied."""
-    people = {"access": {"users": {"alice": {}}}, "jupyter": {"user": "alice"}}
+    people = {
+        "access": {"users": {"alice": {}}}, "jupyter": {"user": "alice"}, "datasets": {"aws_profile": "worker"},
+    }  # fmt: skip
 
     assert faults(described(V4, role, **people)) == [
         f"hosts.spark-01.roles: {role} needs node beside it, which builds its environment"
     ]
     assert faults(described(V4, "node", role, **people)) == []
+
+
+def test_data_sets_need_a_store() -> None:
+    """The fleet's own, or one that a profile of the AWS configuration names."""
+    assert faults(described(V4, "node", "datasets")) == [
+        "datasets.aws_profile: missing; without cloud.provider there is no store for spark-01"
+    ]
+    assert faults(described(V4, "node", "datasets", datasets={"aws_profile": "worker"})) == []
 
 
 @pytest.mark.parametrize("user", [None, "mallory"])
