@@ -250,7 +250,8 @@ class Session:
     def close(self) -> None:
         """End the connection; never raises."""
         self._wire.allow(IDLE_BYTES, 1.0)  # to say so; a host that goes on talking is not listened to
-        with contextlib.suppress(OSError, EOFError):
+        # AttributeError: paramiko's, of a channel that Ctrl-C left half open.
+        with contextlib.suppress(OSError, EOFError, AttributeError):
             self._connection.close()
 
     def __enter__(self) -> Self:

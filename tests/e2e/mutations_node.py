@@ -78,7 +78,7 @@ JUPYTERS = [
         f"systemctl stop {JUPYTER}",
         RESTART,
         "inactive",
-        ("BASE-12",),
+        ("BASE-12", "JUPYTER-06"),
     ),
     file(
         "JUPYTER-02",
