@@ -27,6 +27,7 @@ EXCEPTIONS = {
     r"/etc/\.pwd\.lock$": "the lock of such a change",
     r"/etc/ld\.so\.cache$": "rebuilt by ldconfig",
     r"/var/lib/sparkfleet/": "what adopt noted, and what was put aside: kept on purpose",
+    r"/var/lib/NetworkManager/": "what NetworkManager has seen and when",
     r"/var/lib/ucf/": "ucf's own books, with a copy of each state before",
     r"/var/lib/gb10/": "simulated: the stand-in's own sensors, which move",
     r"/(run|tmp|var/tmp|dev|proc|sys)/": "gone at the next boot",
