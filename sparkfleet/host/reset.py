@@ -94,11 +94,14 @@ def reset(fleet: Fleet, target: Target, *, say: Callable[[str], None] = lambda _
     with lock.held(target, BY, say=say) as held:
         audit.record(fleet, name, "reset", "began")
         with Session(target) as session:
+            if not _ask(session, "settle", RESET_S)["applied"]:  # the run that was killed had come so far
+                audit.record(fleet, name, "reset", "done")
+                return Done(name, (), {})
             _undo_a_killed_one(session)
             with guard.armed(session, by=BY, window_s=fleet.access.proof_window_s) as armed:
                 say(f"{name}: put back how it is entered …")
                 with armed.kept():
-                    first = _ask(session, "way-in", RESET_S)  # it waits for a step that a killed run left behind
+                    first = _ask(session, "way-in", PLAN_S)
                 address = prove(lan)
                 armed.confirm()
         say(f"{name}: entered over {address} by a new connection")
@@ -209,7 +212,7 @@ def _ask(session: Session, do: str, timeout_s: float) -> dict[str, Any]:
     if not isinstance(left, dict):
         raise _strange(name)
     words = {printable(str(what)): printable(str(why), MOST_TEXT) for what, why in left.items()}
-    return {"done": _words(answer.get("done")), "left": words}
+    return {"applied": answer["applied"], "done": _words(answer.get("done")), "left": words}
 
 
 def _words(told: object) -> list[str]:

@@ -1,7 +1,8 @@
 """A plan of `reset_plan` → the host as it was before the first apply. Runs ON the host, as root.
 
 Two steps, each safe to repeat after a kill anywhere: `way_in`, after which the caller proves that the host can still be
-entered, and `rest`. The journal of originals goes last; until then everything can be done again.
+entered, and `rest`; `settle` waits for one that a killed run left behind. The journal of originals goes last; until then
+everything can be done again.
 """
 
 from __future__ import absolute_import, annotations, division, print_function
@@ -95,6 +96,7 @@ class Reset:
         self.people(found["people"])
         for name in found["system_accounts"]:
             self.remove_account(name)
+        run("systemctl", "stop", "sparkfleet-guard-*")  # of a run that was killed: it would start without end
         for path in now["ours"]:
             take_away(path)
         self.left.update({path: UNTIL_REBOOT[path] for path in now["paths"] if path in UNTIL_REBOOT})
@@ -280,10 +282,9 @@ def main(request):
     with open("/run/sparkfleet-reset.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = Reset(request["user"])
-        if not reset_plan.was_applied():  # the step that was waited for did it all; the guard came back since
-            for path in reset_plan.OURS if request["do"] == "rest" else ():
-                take_away(path)
-        elif request["do"] == "way-in":
+        if request["do"] == "settle" or not reset_plan.was_applied():
+            return {"applied": reset_plan.was_applied(), "done": [], "left": {}}
+        if request["do"] == "way-in":
             made.way_in()
         else:
             made.rest()
