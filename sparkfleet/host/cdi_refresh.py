@@ -51,8 +51,9 @@ def main() -> int:
         replace(given.metrics, METRICS.format(**values))
     except (NoSpecificationError, OSError, UnicodeDecodeError) as error:
         print(
-            f"no CDI specification: {error}. This usually means: the driver is not loaded, or was changed and the "
-            "host not restarted. Next: `nvidia-smi`, then `systemctl start sparkfleet-cdi`.",
+            f"no CDI specification: {error}. This usually means: the driver is not loaded, or was changed and the host "
+            "not restarted, or a part of the toolkit is missing. Next: `nvidia-smi`, then `systemctl start "
+            "sparkfleet-cdi`.",
             file=sys.stderr,
         )
         return 1

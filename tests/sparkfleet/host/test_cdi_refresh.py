@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sparkfleet.host import cdi_refresh
 
-if TYPE_CHECKING:
-    from pathlib import Path
+# Toolkit 1.20.1, its program alone; the GPU's id is masked.
+CAPTURE = Path(__file__).resolve().parents[2] / "captures/cdi__nvidia-h100__580.159.04__toolkit-1.20.1.json"
 
 
 def specification(*paths: str, names: tuple[str, ...] = ("0", "all"), kind: str = "nvidia.com/gpu") -> dict[str, Any]:
@@ -97,3 +99,15 @@ def test_without_a_toolkit_it_says_so(host: Host) -> None:
     (host.folder / "nvidia-ctk").unlink()
 
     assert "is not installed" in host.refresh().stderr
+
+
+def test_what_a_real_toolkit_wrote_is_understood(host: Host) -> None:
+    """Of an H100 (measured): every file that it names is looked for, those of hooks and device nodes, too."""
+    written = CAPTURE.read_text()
+
+    missing = cdi_refresh.missing_files(json.loads(written))
+    host.answers(written)
+
+    places = re.findall(r'"(?:hostPath|path)":"(/[^"]+)"', written)
+    assert set(missing) == {path for path in places if not Path(path).exists()}
+    assert "it names files that are not here" in host.refresh().stderr
