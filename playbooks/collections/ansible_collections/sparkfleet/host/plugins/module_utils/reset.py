@@ -1,8 +1,8 @@
 """A plan of `reset_plan` → the host as it was before the first apply. Runs ON the host, as root.
 
 Two steps, each safe to repeat after a kill anywhere: `way_in`, after which the caller proves that the host can still be
-entered, and `rest`; `settle` waits for one that a killed run left behind. The journal of originals goes last; until then
-everything can be done again.
+entered, and `rest`; `settle` waits for one that a killed run left behind. The journal of originals goes last; till then
+all can be done again.
 """
 
 from __future__ import absolute_import, annotations, division, print_function
