@@ -27,7 +27,14 @@ def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     hosts = _map(raw.get("hosts"))
     single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw), *_node(raw, hosts)]
     single += [*_toolkit(_map(raw.get("gpu"))), *_ollama(_map(raw.get("ollama"))), *_datasets(raw, hosts)]
-    return [*single, *_addresses(hosts), *_connectx(hosts), *_grafana(raw, hosts), *_tailnet(raw, hosts)]
+    return [
+        *single,
+        *_addresses(hosts),
+        *_connectx(hosts),
+        *_containers(_map(raw.get("containers"))),
+        *_grafana(raw, hosts),
+        *_tailnet(raw, hosts),
+    ]
 
 
 def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
@@ -127,6 +134,13 @@ def _ollama(ollama: Mapping[str, Any]) -> list[str]:
     return ["ollama.sha256: missing; what url names is unpacked by its digest"] * (
         bool(ollama.get("url")) and not ollama.get("sha256")
     )
+
+
+def _containers(containers: Mapping[str, Any]) -> list[str]:
+    """A key opens some registry."""
+    if not containers.get("ngc_key") or containers.get("ngc_registry") or containers.get("pytorch"):
+        return []
+    return ["containers.ngc_registry: missing; ngc_key opens a registry, and no pytorch.image names one"]
 
 
 def _evaluator(raw: Mapping[str, Any]) -> list[str]:

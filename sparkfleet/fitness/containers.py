@@ -11,6 +11,7 @@ from sparkfleet.forms import Described, HostPath, PackageName, SecretReference, 
 # A tag is moved by whoever publishes: only a digest names one image.
 IMAGE = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9._-]+)?@sha256:[0-9a-f]{64}"
 Image = Annotated[str, matching(IMAGE, "an image pinned by digest, registry/name:tag@sha256:<64 hex digits>")]
+Registry = Annotated[str, matching(r"([a-z0-9.-]+(:[0-9]+)?)?", 'a host name such as "registry.example", or ""')]
 Size = Annotated[str, matching(r"[1-9][0-9]*[mg]", 'a size such as "16g"')]
 # Whoever reaches the engine's socket is root.
 REFUSED = {
@@ -55,4 +56,13 @@ class Containers(Described):
         default_factory=dict, description="more of /etc/docker/daemon.json, merged into it value by value"
     )
     ngc_key: SecretReference | None = Field(default=None, description="API key of NGC, with which root pulls images")
+    ngc_registry: Registry = Field(
+        default="",
+        description="the host in the names of NGC's images, which the key opens; empty: that of pytorch.image",
+    )
     pytorch: PyTorch | None = None
+
+    @property
+    def key_opens(self) -> str:
+        """The registry's host name; empty when none is described."""
+        return self.ngc_registry or (self.pytorch.image.partition("/")[0] if self.pytorch else "")

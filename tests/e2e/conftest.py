@@ -24,8 +24,7 @@ SPARKS = 4
 # Beside those of Pulumi.lab.yaml. The last host is the one that is reset at the end.
 MORE_ROLES = {
     "spark-02": ["node", "datasets"],
-    "spark-03": ["containers"],
-    "spark-04": ["containers", "node", "datasets", "jupyter"],
+    "spark-04": ["node", "datasets", "jupyter"],
 }
 
 
@@ -52,7 +51,7 @@ def fleet() -> Iterator[FleetUnderTest]:
 
 
 def more_roles(config: dict[str, Any]) -> None:
-    """Every role stands on some host."""
+    """What takes long to build stands on some host from the start."""
     for host, roles in MORE_ROLES.items():
         config["sparkfleet:hosts"][host]["roles"] += roles
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-HOST = "spark-01"
+HOST = "spark-02"
 MOST_HEARD = 15
 PROGRAM = "/usr/local/bin/spark-node"
 # In its place for a while: a verb that goes on until it is told to end.

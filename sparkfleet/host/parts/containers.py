@@ -5,8 +5,6 @@ The engine's settings and root's login at the registry lie in files of their own
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet.host.merged import flat
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 DAEMON, CLIENT = "/etc/docker/daemon.json", "/root/.docker/config.json"
 NGC, NGC_KEY = "containers/ngc", "/etc/sparkfleet/ngc-key"
 NGC_HELPER = "sparkfleet-ngc"  # Docker looks for the program docker-credential-sparkfleet-ngc
-REGISTRY: str = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())["ngc_registry"]
 CDI_REFRESH, ENGINE_RELOAD = "sparkfleet/host/cdi_refresh.py", "sparkfleet/host/engine_reload.py"
 SELF_TEST = "workloads/images/gpu_selftest.py"
 PROGRAMS = "/usr/local/lib/sparkfleet"
@@ -49,5 +46,5 @@ def _merged(fleet: Fleet) -> dict[str, dict[str, Any]]:
     if wanted.runtime:
         engine |= {"/runtimes/nvidia/path": "nvidia-container-runtime", "/runtimes/nvidia/args": []}
     # A helper instead of a login: the key stands in one file, and in no other program's settings.
-    client = {f"/credHelpers/{REGISTRY}": NGC_HELPER} if wanted.ngc_key else {}
+    client = {f"/credHelpers/{wanted.key_opens}": NGC_HELPER} if wanted.ngc_key else {}
     return {DAEMON: engine, CLIENT: client}

@@ -17,7 +17,7 @@ from sparkfleet.errors import ConfigError
 from sparkfleet.host import inventory
 from sparkfleet.host.apply import plain
 from sparkfleet.host.desired import Desired, desired
-from sparkfleet.host.parts.containers import CLIENT, DAEMON, NGC_KEY, REGISTRY
+from sparkfleet.host.parts.containers import CLIENT, DAEMON, NGC_KEY
 from tests.sparkfleet.host.conftest import description
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def test_more_engine_settings_are_single_values(project_sources: Sources) -> Non
         ({"engine": {"insecure-registries": []}}, "containers.engine: .*images come over TLS"),
         ({"engine": {"log-opts": {"max-size": None}}}, "containers.engine: .*found null"),
         ({"ngc_key": "nvapi-simulated"}, "containers.ngc_key: .*never the secret itself"),
+        ({"ngc_key": "file:/srv/ngc"}, "containers.ngc_registry: missing"),
         ({"pytorch": {"image": "registry.example/nvidia/pytorch:25.11-py3"}}, "containers.pytorch.image: .*by digest"),
         ({"pytorch": {"image": IMAGE, "shm_size": "64"}}, "containers.pytorch.shm_size: .*such as"),
     ],
@@ -117,8 +118,8 @@ def test_no_container_is_open_to_the_network(project_sources: Sources) -> None:
 
 def test_the_key_goes_to_docker_over_a_pipe(project_sources: Sources, tmp_path: Path) -> None:
     """Root's Docker asks the helper, which reads the one file; what it cannot give it refuses, and keeps nothing."""
-    found = rendered(project_sources, ngc_key="file:/srv/ngc")
-    assert merged(found, CLIENT) == {f"/credHelpers/{REGISTRY}": "sparkfleet-ngc"}
+    found = rendered(project_sources, ngc_key="file:/srv/ngc", ngc_registry="registry.example")
+    assert merged(found, CLIENT) == {"/credHelpers/registry.example": "sparkfleet-ngc"}
     assert found.parts[found.role_of(f"secret:{NGC_KEY}")].secrets[NGC_KEY].reference == "file:/srv/ngc"  # type: ignore[index]
     key = tmp_path / "key"
     script = found.files[HELPER].content.decode().replace(NGC_KEY, str(key))
