@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.spark import cable
 from tests.e2e.locked_down import fleet_in_tailnet
 from tests.e2e.mutation import broken
 from tests.e2e.mutations import MUTATIONS, NOT_HERE
@@ -20,8 +21,20 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
-HOST = "spark-01"
+HOST, OTHER = "spark-01", "spark-02"
+ROLES = ("connectx", "containers", "node", "datasets", "jupyter", "ollama")  # beside those of the lab
+PORTS = {"enp1s0f0np0": "192.168.100.{}/24", "enP2p1s0f0np0": "192.168.101.{}/24"}
 TABLE: list[str] = []
+
+
+def with_every_role(config: dict[str, Any], console: dict[str, str]) -> None:
+    """The first host has every role that a stand-in can have; the second one answers it over the wire."""
+    config["sparkfleet:access"].update(console=console, tailnet_only=True, open={"enp1s0f0np0": ["all"]})
+    hosts = config["sparkfleet:hosts"]
+    hosts[HOST]["roles"] += ROLES
+    hosts[OTHER]["roles"] += ["connectx"]
+    for number, host in enumerate((HOST, OTHER), 11):
+        hosts[host]["connectx"] = {port: pattern.format(number) for port, pattern in PORTS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +46,9 @@ def closed() -> Iterator[FleetUnderTest]:
         hash_file.write_text(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
         hash_file.chmod(0o600)
         console = {"user": "console", "password_hash": f"file:{hash_file}"}
-        fleet.described(lambda config: config["sparkfleet:access"].update(console=console, tailnet_only=True))
+        for port in PORTS:
+            cable.plug(fleet.instance, HOST, OTHER, port)
+        fleet.described(lambda config: with_every_role(config, console))
         up = fleet.pulumi("up", "--yes", "--skip-preview")
         assert up.code == 0, up.text
         yield fleet
