@@ -26,6 +26,7 @@ EXCEPTIONS = {
     r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-$": "the copy that each change of an account leaves",
     r"/etc/\.pwd\.lock$": "the lock of such a change",
     r"/etc/ld\.so\.cache$": "rebuilt by ldconfig",
+    r"/home/": "people's homes: one in which somebody, or their notebooks, wrote something is kept",
     r"/var/lib/sparkfleet/": "what adopt noted, and what was put aside: kept on purpose",
     r"/var/lib/NetworkManager/": "what NetworkManager has seen and when",
     r"/var/lib/ucf/": "ucf's own books, with a copy of each state before",
