@@ -104,9 +104,7 @@ def anchored(fleet: Fleet, project: Path) -> Fleet:
             "access": fleet.access.model_copy(update={"console": console}),
             "tailnet": fleet.tailnet.model_copy(update=tailnet),
             "calypso": calypso,
-            "containers": fleet.containers.model_copy(
-                update={"ngc_key": _anchored(fleet.containers.ngc_key, project)}
-            ),
+            "containers": fleet.containers.model_copy(update={"ngc_key": _anchored(fleet.containers.ngc_key, project)}),
         }
     )
 

@@ -454,7 +454,9 @@ def test_the_examples_commented_lines_load_too(tmp_path: Path) -> None:
     """What the example shows in comments is right as soon as somebody removes the comment signs."""
     text = (PROJECT / "Pulumi.lab.yaml").read_text()
     text = text.replace("provider: onprem", "provider: aws").replace("sparkfleet:waivers: {}", "sparkfleet:waivers:")
-    text = re.sub(r"(?m)^( *)# (aws:|amp:|pytorch:|  [a-z_]+:|token:|admin_password:|auth_key:|  ACCESS)", r"\1\2", text)
+    text = re.sub(
+        r"(?m)^( *)# (aws:|amp:|pytorch:|  [a-z_]+:|token:|admin_password:|auth_key:|  ACCESS)", r"\1\2", text
+    )
     write(tmp_path, text)
 
     fleet = config.load("x", tmp_path)
