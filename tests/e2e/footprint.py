@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # What a reset does not bring back, and why. Each is a prefix of paths, as a pattern.
 EXCEPTIONS = {
     r"/var/log/": "logs: what happened stays told",
+    r".*/__pycache__/": "byte code, which Python compiles anew",
     r"/var/cache/": "caches: made anew by whoever needs them",
     r"/var/lib/apt/": "apt's lists and marks, which every `apt-get update` changes",
     r"/var/lib/dpkg/": "dpkg's own books; which packages there are is compared apart",

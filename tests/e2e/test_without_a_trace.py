@@ -28,7 +28,8 @@ def test_a_reset_leaves_the_host_as_before(converged: FleetUnderTest, adopted: F
     done = converged.spark("reset", HOST, "--yes", HOST)
 
     assert done.code == 0, done.text
-    assert footprint.unexplained(converged, HOST, adopted) == []
+    found = footprint.unexplained(converged, HOST, adopted)
+    assert not found, "\n".join(found)
     assert not (converged.tree(HOST) / "var/lib/sparkfleet/before").exists()
     records = (converged.instance.folder / "audit/lab.jsonl").read_text().splitlines()
     told = [record["outcome"] for record in map(json.loads, records) if record["kind"] == "reset"]
