@@ -25,6 +25,7 @@ ABSENT_IN_HEALTH = {
     "sparkfleet_alignment_state",  # the same, of the role gpu
     "sparkfleet_datasets_interval_seconds",  # the same, of the role datasets
     "sparkfleet_dataset_sync_success",
+    "sparkfleet_dataset_synced_timestamp_seconds",
 }
 
 

@@ -135,7 +135,7 @@ def test_a_host_says_where_it_is_and_every_setting_by_name(run: Callable[..., Re
 
     assert (told["addresses"], told["port"], told["user"]) == (["192.0.2.2"], 2222, "sparkfleet")
     assert told["settings"]["link:/etc/localtime"] == "/usr/share/zoneinfo/Etc/UTC"
-    assert set(told) == {"host", "addresses", "port", "user", "sysfs", "settings", "__provider"} | (
+    assert set(told) == {"host", "addresses", "port", "user", "sysfs", "settings", "reset", "__provider"} | (
         {"machine_id"} & set(told)
     )
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lab.gb10.player import Player
-from sparkfleet.host.rotation_dates import metrics
+from sparkfleet.host import alignment_metrics, rotation_dates
 from tests.exporters.gb10.conftest import Machine
 from tests.programs import program
+from workloads.datasets import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,8 @@ class Watched:
         machine.load(name)
         (place / "state").mkdir()
         left.mkdir()
-        (left / "rotation.prom").write_text(metrics({"ssh": time.time()}, {"ssh": 90}))
+        for file, text in others().items():
+            (left / file).write_text(text)
         begun = time.time() - INTO_S
         os.utime(place / "scenario", (begun, begun))
         Player(place).step()
@@ -187,6 +189,20 @@ class Watched:
             except OSError:
                 time.sleep(0.1)
         raise AssertionError((self.folder / "prometheus.log").read_text()[-2000:])
+
+
+def others() -> dict[str, str]:
+    """What the other programs of a host leave for the exporter, in their own words: file → text."""
+    now, template = time.time(), CHECKOUT / "templates/var/lib/sparkfleet/metrics/datasets-interval.prom.j2"
+    synced = {"current": "v1", "last": {"success": True, "finished": now, "synced": now, "seconds": 1, "files": 1}}
+    told = {"sets": {"instructions": synced}, "free_bytes": 2e12, "keep_free_bytes": 1e11}
+    interval = template.read_text().partition("\n")[2].replace("{{ fleet.datasets.interval_s }}", "3600")
+    return {
+        "rotation.prom": rotation_dates.metrics({"ssh": now}, {"ssh": 90}),
+        "alignment.prom": alignment_metrics.metrics("aligned", {"release": "25.11"}),
+        "datasets.prom": report.metrics(told),
+        "datasets-interval.prom": interval,
+    }
 
 
 def _free_port() -> int:

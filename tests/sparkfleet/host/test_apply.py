@@ -128,5 +128,5 @@ def test_tasks_without_work_on_any_host_are_skipped() -> None:
     idle: dict[str, object] = {name: [] for names in edge.IDLE.values() for name in names}
     busy = {**idle, "sparkfleet_packages": ["nftables"], "sparkfleet_users_gone": ["bob"]}
 
-    assert edge.idle_tags({"spark-01": idle}) == "packages,people,secrets,stop,tailnet"
-    assert edge.idle_tags({"spark-01": idle, "spark-02": busy}) == "secrets,stop,tailnet"
+    assert edge.idle_tags({"spark-01": idle}) == "packages,people,secrets,stop,tailnet,merged"
+    assert edge.idle_tags({"spark-01": idle, "spark-02": busy}) == "secrets,stop,tailnet,merged"
