@@ -34,6 +34,7 @@ EXCEPTIONS = {
     r"/var/lib/gb10/": "simulated: the stand-in's own sensors, which move",
     r"/(run|tmp|var/tmp|dev|proc|sys)/": "gone at the next boot",
 }
+AUTOMATION_KEY = ("/etc/ssh/authorized_keys/sparkfleet: ", "/var/lib/sparkfleet-automation/.ssh/authorized_keys: ")
 UNITS = "systemctl list-unit-files --no-legend --plain --no-pager; echo; systemctl list-units --all --no-legend --plain"
 PACKAGES = r"dpkg-query -W -f=\${Package}=\${Version}=\${db:Status-Status}\\n"
 

@@ -58,8 +58,7 @@ def applied(before: dict[str, Footprint]) -> Iterator[InTailnet]:
 def differences(fleet: InTailnet, host: str, before: Footprint) -> list[str]:
     """What differs from before, but for the automation user's key, which was rotated."""
     found = footprint.unexplained(fleet, host, before)
-    keys = ("/etc/ssh/authorized_keys/sparkfleet: ", "/var/lib/sparkfleet-automation/.ssh/authorized_keys: ")
-    return [line for line in found if not line.startswith(keys)]
+    return [line for line in found if not line.startswith(footprint.AUTOMATION_KEY)]
 
 
 def test_a_host_known_by_its_tailnet_alone_is_not_touched(applied: InTailnet) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,18 +43,24 @@ def state_of(converged: FleetUnderTest, host: str) -> dict[str, bytes]:
     return {str(f.relative_to(tree)): f.read_bytes() for f in files}
 
 
+def slow_change(described: dict[str, Any]) -> None:
+    """What takes two roles a while: the kill falls before their end."""
+    described["sparkfleet:base"]["journal_max_use"] = "3G"
+    described["sparkfleet:exporter"]["interval_s"] = 2.0
+
+
 def test_a_killed_up_leaves_no_worker_and_the_next_converges(converged: FleetUnderTest) -> None:
     """Kill -9 in the middle of apply: no process goes on, files are old or new, cancel and up bring all to the end."""
     host = "spark-02"
     good = converged.description.read_text()
-    converged.described(lambda described: described["sparkfleet:base"].update(journal_max_use="3G"))
+    converged.described(slow_change)
     old = (converged.tree(host) / LIMIT).read_text()
     new = old.replace("2G", "3G")
     assert old != new
     up = converged.up_in_background()
     try:
         until(
-            lambda: b"pending" in (converged.tree(host) / MARKER).read_bytes(),
+            lambda: json.loads((converged.tree(host) / MARKER).read_bytes())["roles"]["base"] == "pending",
             "an apply under way",
             within_s=60,
             every_s=0.02,

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.lab
 HOST = "spark-02"
 MOST_HEARD = 15
 PROGRAM = "/usr/local/bin/spark-node"
+TIMER, SYNC = "sparkfleet-datasets.timer", "sparkfleet-datasets.service"
 # In its place for a while: a verb that goes on until it is told to end.
 LOOP = "while [ $i -lt 200 ] && [ ! -e /run/enough ]; do i=$((i+1)); echo line $i; sleep 0.1; done"
 COUNTS = f"#!/bin/sh\\ni=0\\n{LOOP}\\nexit 5\\n"
@@ -32,12 +33,13 @@ COUNTS = f"#!/bin/sh\\ni=0\\n{LOOP}\\nexit 5\\n"
 
 @contextmanager
 def counting(fleet: FleetUnderTest) -> Iterator[None]:
-    """`spark-node` counts inside the block."""
-    at_console(fleet, HOST, f"cp -p {PROGRAM} {PROGRAM}.kept; printf '%b' '{COUNTS}' > {PROGRAM}")
+    """`spark-node` counts inside the block, in which nothing else calls it."""
+    quiet = f"systemctl stop {TIMER}; while systemctl is-active --quiet {SYNC}; do sleep 0.1; done"
+    at_console(fleet, HOST, f"{quiet}; cp -p {PROGRAM} {PROGRAM}.kept; printf '%b' '{COUNTS}' > {PROGRAM}")
     try:
         yield
     finally:
-        at_console(fleet, HOST, f"mv {PROGRAM}.kept {PROGRAM}; rm -f /run/enough")
+        at_console(fleet, HOST, f"mv {PROGRAM}.kept {PROGRAM}; rm -f /run/enough; systemctl start {TIMER}")
 
 
 def started(fleet: FleetUnderTest) -> subprocess.Popen[str]:

@@ -21,7 +21,7 @@ def test_a_host_with_ssh_socket_converges(converged: FleetUnderTest) -> None:
     spark.boot(converged.instance, [HOST], "socket")
 
     def one_more(described: dict[str, Any]) -> None:
-        pattern = described["sparkfleet:hosts"]["spark-04"]
+        pattern = described["sparkfleet:hosts"]["spark-03"]
         described["sparkfleet:hosts"][HOST] = {**pattern, "addresses": [converged.instance.address(HOST)]}
 
     good = converged.description.read_text()
