@@ -25,7 +25,9 @@ def pkchecks(wanted: dict[str, Any]) -> str:
     lines = []
     for user in (*wanted["memory"]["callers"], NOBODY):
         account = f"--reuid=$(id -u {user}) --regid=$(id -g {user}) --clear-groups"
-        lines.append(f"id {user} >/dev/null 2>&1 && {{ setpriv {account} sleep 20 >/dev/null & p=$!; sleep 0.1;")
+        lines.append(f"id {user} >/dev/null 2>&1 && {{ setpriv {account} sleep 20 >/dev/null & p=$!;")
+        # Until it is that person's: before, it is root, who may do everything.
+        lines.append(f"until [ $(stat -c %u /proc/$p) = $(id -u {user}) ]; do sleep 0.05; done;")
         for verb, unit in ASKED:
             detail = f"--detail unit {unit} --detail verb {verb}"
             lines.append(
