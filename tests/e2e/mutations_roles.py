@@ -10,10 +10,11 @@ EXPORTER, PROMETHEUS = "sparkfleet-gb10-exporter.service", "/etc/prometheus/prom
 RESTART = "systemctl restart sparkfleet-gb10-exporter"
 READ_ANEW = "systemctl reload prometheus"
 # A reload returns before the rules are read, and until then Prometheus goes on sending what they said.
+RULES_SAID = 'urllib.request.urlopen("http://127.0.0.1:9090/api/v1/rules").read().decode()'
 FORGOTTEN = (
     "systemctl stop prometheus-alertmanager; systemctl reload prometheus; "
-    "until ! python3 -c 'import urllib.request as u, sys; "
-    'sys.exit(b"Watchdog" not in u.urlopen("http://127.0.0.1:9090/api/v1/rules").read())\'; do sleep 0.1; done; '
+    f'until python3 -c \'import urllib.request, sys; sys.exit("name\\":\\"Watchdog" in {RULES_SAID})\'; '
+    "do sleep 0.1; done; "
     "systemctl start prometheus-alertmanager"
 )
 RULES = "/etc/prometheus/rules/gb10-alerts.yml"

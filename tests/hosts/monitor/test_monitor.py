@@ -149,7 +149,7 @@ def test_the_dead_mans_alert_reaches_alertmanager(
 
     def complaints() -> list[str]:
         text = machine.fetch(url)[url]
-        return [] if "Watchdog" in text else [f"no Watchdog at {url}: {text[:200].strip()}"]
+        return [] if '"alertname":"Watchdog"' in text else [f"no Watchdog at {url}: {text[:200].strip()}"]
 
     wrong = eventually(complaints, machine.wanted["scrape_interval_s"] * 1.2 + DISCOVERY_S)
     assert not wrong, "; ".join(wrong)
