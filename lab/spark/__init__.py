@@ -7,6 +7,6 @@ factory  one host's identity, accounts, network and simulated GB10, written into
 machine  power: on, off, on again with the state kept
 """
 
-from lab.spark.machine import boot, halt, running, tree
+from lab.spark.machine import boot, first_process, halt, running, tree
 
-__all__ = ["boot", "halt", "running", "tree"]
+__all__ = ["boot", "first_process", "halt", "running", "tree"]

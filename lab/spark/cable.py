@@ -5,11 +5,10 @@ It is gone when either of them is powered off.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import record, shell
-from lab.errors import LabError
+from lab import shell
+from lab.spark import machine
 
 if TYPE_CHECKING:
     from lab.instance import Instance
@@ -21,13 +20,4 @@ def plug(instance: Instance, first: str, second: str, port: str) -> None:
     one, other = ends
     shell.run("ip", "link", "add", one, "type", "veth", "peer", "name", other)
     for end, host in ends.items():
-        shell.run("ip", "link", "set", end, "netns", str(_inside(instance, host)), "name", port)
-
-
-def _inside(instance: Instance, host: str) -> int:
-    """The stand-in's first process."""
-    nspawn = record.alive(instance, host)
-    children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split() if nspawn else []
-    if not children:
-        raise LabError(f"{host} is off", next_step=f"`python -m lab boot {host} --name {instance.name}`")
-    return int(children[0])
+        shell.run("ip", "link", "set", end, "netns", str(machine.first_process(instance, host)), "name", port)

@@ -65,6 +65,15 @@ def _power(host: str) -> str:
     return f"{host}.power"
 
 
+def first_process(instance: Instance, host: str) -> int:
+    """The process 1 of a stand-in that is powered on, as this machine counts."""
+    nspawn = record.alive(instance, host)
+    children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split() if nspawn else []
+    if not children:
+        raise LabError(f"{host} is off", next_step=f"`python -m lab boot {host} --name {instance.name}`")
+    return int(children[0])
+
+
 def tree(instance: Instance, host: str) -> Path:
     """The file tree of a stand-in that is powered on, as seen from this machine."""
     if not running(instance, host):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sparkfleet.errors import AdoptError
 from sparkfleet.host.connection import LoginRefusedError, Session, Target
+from sparkfleet.host.step import last_words
 from sparkfleet.text import parsed, printable
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class Door:
         try:
             return read(request["do"], parsed(said.stdout))
         except ValueError as error:
-            words = "; ".join(said.stderr.strip().splitlines()[-2:])
-            words = str(error) if isinstance(error, StepError) else words or f"exit status {said.code}"
+            words = str(error) if isinstance(error, StepError) else last_words(said)
             text = printable(words.replace(self._password.strip(), "…") if self._password else words)
             raise AdoptError(
                 f"{self.session.target.name} could not do the step {request['do']!r}: {text}.",

@@ -15,7 +15,6 @@ from sparkfleet.host import merged, upgrade_rings
 from sparkfleet.host.connection import Target
 from sparkfleet.host.openssh import ssh_options
 from sparkfleet.host.plan import roles_of
-from sparkfleet.host.upgrade_rings import NAMES
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -120,7 +119,8 @@ def inventory(hosts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         str(role): {"hosts": [n for n, v in hosts.items() if role in v["sparkfleet_roles"]]} for role in Role
     }
     rings = {
-        f"ring_{r}": {"hosts": [n for n, v in hosts.items() if v["sparkfleet_upgrade"]["ring"] == r]} for r in NAMES
+        f"ring_{r}": {"hosts": [n for n, v in hosts.items() if v["sparkfleet_upgrade"]["ring"] == r]}
+        for r in upgrade_rings.NAMES
     }
     return {**groups, **rings, "all": {"hosts": list(hosts)}, "_meta": {"hostvars": dict(hosts)}}
 

@@ -17,7 +17,8 @@ from sparkfleet.host import guard, lock
 from sparkfleet.host.connection import LoginRefusedError, Session, Target
 from sparkfleet.host.observe import COMMAND
 from sparkfleet.host.sources import PROJECT
-from sparkfleet.text import parsed, printable
+from sparkfleet.host.step import answered
+from sparkfleet.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -192,22 +193,18 @@ def _ask(session: Session, do: str, timeout_s: float) -> dict[str, Any]:
     loader = LOADER.replace("'", "'\\''")
     command = COMMAND.removesuffix(" -") + f" -c '{loader}'"
     said = session.run(command, stdin=f"{program()}\n{request}\n", timeout_s=timeout_s)
-    try:
-        answer = parsed(said.stdout)
-        fault = answer.get("error")
-    except (ValueError, AttributeError):
-        answer, fault = {}, (said.stderr.strip().splitlines() or [f"exit status {said.code}"])[-1]
+    answer, fault = answered(said, lines=1)
     name = session.target.name
     if fault:
         raise ResetError(
-            f"{name} could not do the step {do!r} of a reset: {printable(str(fault), MOST_TEXT)}.",
+            f"{name} could not do the step {do!r} of a reset: {printable(fault, MOST_TEXT)}.",
             usually="another package manager holds the host, a package cannot be removed, or the disk is full.",
             next_step="mend it; then run the same command again: it goes on where it stopped.",
         )
     if not isinstance(answer.get("applied"), bool):
         raise _strange(name)
     if do == "plan":
-        return dict(answer)
+        return answer
     left = answer.get("left")
     if not isinstance(left, dict):
         raise _strange(name)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from sparkfleet.errors import SparkfleetError, UnreachableError, UpgradeError
 from sparkfleet.host import upgrade_apt
 from sparkfleet.host.connection import Session, Target
+from sparkfleet.host.observe import COMMAND
+from sparkfleet.host.step import answered
 from sparkfleet.host.upgrade_look import BOOT_ID, Look
-from sparkfleet.text import parsed, printable
+from sparkfleet.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 SCRIPT = Path(__file__).with_name("upgrade_script.py")
-COMMAND = "sudo -n /usr/bin/python3 -IS -"
 LOOK_S = 180.0
 LISTS_S = 900.0  # reading every package list over a slow line
 UNITS_S = 180.0  # a model that is being served needs a while to stop and to start
@@ -46,14 +47,10 @@ class Machine:
         """One step and its answer; raises UpgradeError for what the host could not do, and UnreachableError."""
         with Session(self.target) as session:
             said = session.run(COMMAND, stdin=program({"do": do, **words}), timeout_s=timeout_s)
-        try:
-            answer = parsed(said.stdout)
-            fault = answer.get("error")
-        except (ValueError, AttributeError):
-            answer, fault = {}, "; ".join(said.stderr.strip().splitlines()[-2:]) or f"exit status {said.code}"
+        answer, fault = answered(said)
         if fault:
-            raise self._odd(f"could not do the step {do!r}: {printable(str(fault))}")
-        return dict(answer)
+            raise self._odd(f"could not do the step {do!r}: {printable(fault)}")
+        return answer
 
     def look(self) -> Look:
         """How it stands; changes nothing."""

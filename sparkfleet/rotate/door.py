@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sparkfleet.errors import RotationError, UnreachableError
 from sparkfleet.host import guard, keyring, lock, tailnet
 from sparkfleet.host.connection import HostKeyError, LoginRefusedError, Session, Target
+from sparkfleet.host.step import answered
 from sparkfleet.rotate import multiplexed
-from sparkfleet.text import parsed, printable
+from sparkfleet.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,18 +50,14 @@ class Door:
 
     def _run(self, do: str, text: str) -> dict[str, Any]:
         said = self.session.run(COMMAND, stdin=text, timeout_s=STEP_S)
-        try:
-            answer = parsed(said.stdout)
-            fault = answer.get("error")
-        except (ValueError, AttributeError):
-            answer, fault = {}, "; ".join(said.stderr.strip().splitlines()[-2:]) or f"exit status {said.code}"
+        answer, fault = answered(said)
         if fault:
             raise RotationError(
-                f"{self.name} could not do the step {do!r}: {printable(str(fault))}.",
+                f"{self.name} could not do the step {do!r}: {printable(fault)}.",
                 usually="the disk is full or read-only, or the automation user lost its sudo rule.",
                 next_step="put it right; then run the same command again: it goes on where it stopped.",
             )
-        return dict(answer)
+        return answer
 
     def login_files(self) -> dict[str, list[str]]:
         """The authorized_keys files that let the automation user in, with their lines; what is none is left out."""

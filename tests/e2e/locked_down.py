@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import down, env, provision, record, shell, spark, stack
+from lab import down, env, provision, shell, spark, stack
 from lab import up as raising
 from lab.instance import Instance, host_names
 from lab.progress import Progress
@@ -35,7 +35,7 @@ class InTailnet(FleetUnderTest):
 
     def console(self, host: str, command: str) -> str:
         """What a command says that somebody types at the host's own console; it needs no network."""
-        first = self.first_process(host)
+        first = spark.first_process(self.instance, host)
         done = subprocess.run(
             ["nsenter", "-t", str(first), "-a", "sh", "-c", command],
             capture_output=True,
@@ -44,11 +44,6 @@ class InTailnet(FleetUnderTest):
             timeout=60,
         )
         return done.stdout
-
-    def first_process(self, host: str) -> int:
-        """The stand-in's process 1, as this machine counts."""
-        nspawn = record.alive(self.instance, host)
-        return int(Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()[0])
 
     def enter(self, host: str, address: str, command: str = "true", *, within_s: int = 2) -> Run:
         """A new login as the automation user, at exactly that address."""
@@ -77,7 +72,7 @@ class InTailnet(FleetUnderTest):
 
         What it had not yet written to the disk is there all the same: that loss is not simulated.
         """
-        os.kill(self.first_process(host), signal.SIGKILL)  # with it the kernel ends them all
+        os.kill(spark.first_process(self.instance, host), signal.SIGKILL)  # with it the kernel ends them all
         link = f"vb-sf-{self.instance.name}-{host}"
         until(lambda: link not in shell.run("ip", "link", "show"), f"the end of {host}'s network", within_s=20)
         spark.halt(self.instance, host)  # what is left of it: mounts

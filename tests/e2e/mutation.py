@@ -6,10 +6,9 @@ import os
 import subprocess
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import record
+from lab import spark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,14 +90,8 @@ def broken(fleet: FleetUnderTest, host: str, mutation: Mutation) -> Iterator[Non
 
 def at_console(fleet: FleetUnderTest, host: str, command: str) -> None:
     """Run what root types at the host's own console; it needs neither network nor sshd."""
-    inside = ["nsenter", "-t", str(first_process(fleet, host)), "-a"]
+    inside = ["nsenter", "-t", str(spark.first_process(fleet.instance, host)), "-a"]
     run([*inside, "sh", "-ec", command], {"PATH": os.environ["PATH"], "HOME": "/root"})
-
-
-def first_process(fleet: FleetUnderTest, host: str) -> int:
-    """The stand-in's process 1, as this machine counts."""
-    nspawn = record.alive(fleet.instance, host)
-    return int(Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()[0])
 
 
 def on_controller(fleet: FleetUnderTest, host: str, command: str) -> None:

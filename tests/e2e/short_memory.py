@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.mutation import first_process
+from lab import spark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Stand:
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """What root types there."""
-        inside = ["nsenter", "-t", str(first_process(self.fleet, self.host)), "-a", "sh", "-c", command]
+        inside = ["nsenter", "-t", str(spark.first_process(self.fleet.instance, self.host)), "-a", "sh", "-c", command]
         env = {"PATH": PATHS, "HOME": "/root"}
         nsenter = {**env, "PATH": f"{PATHS}:{os.environ['PATH']}"}
         return subprocess.run(inside, env=nsenter, capture_output=True, text=True, timeout=120, check=False)

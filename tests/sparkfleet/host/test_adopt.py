@@ -114,8 +114,7 @@ class Machine:
 
     def kill_script(self, process: subprocess.Popen[str], nth: int) -> bool:
         """Kill the nth script that this adoption runs on the machine; False when it came to its end before."""
-        nspawn = record.alive(self.lab, self.name)
-        first = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()[0]
+        first = spark.first_process(self.lab, self.name)
         inside, seen = Path(f"/proc/{first}/ns/pid").readlink(), set[int]()
         while process.poll() is None:
             for entry in Path("/proc").glob("[0-9]*/cmdline"):
