@@ -90,9 +90,10 @@ def test_nothing_is_evicted_while_a_program_computes(stand: Stand) -> None:
             until(lambda: stand.guard("--need 20G")[0] == SERVING, "a refusal", within_s=10)
             code, report = stand.guard("--need 20G")
             assert (code, report["serving"], report["simulated"]) == (SERVING, ["a program (process 6872)"], True)
+            assert stand.switch == UNTOUCHED
         finally:
             gb10.load(tree, "idle")
-        assert stand.switch == UNTOUCHED
+            until(lambda: stand.guard(NEED)[0] == SHORT, "the free memory of an idle machine", within_s=10)
 
 
 def test_caches_are_dropped_once_in_the_described_time(stand: Stand) -> None:
