@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Variant = Literal["classic", "socket"]
 VARIANTS: tuple[Variant, ...] = ("classic", "socket")
 FILES = Path(__file__).with_name("files")
+PRIVATE = (".nmconnection", ".yaml")  # NetworkManager ignores its own otherwise, netplan complains
 OLLAMA = Path("usr/local/bin/ollama")
 SETUP_USER = "nvidia"
 # classic: what Debian has. socket: what Ubuntu 24.04, and so DGX OS, has.
@@ -65,8 +66,8 @@ def make(instance: Instance, host: str, root: Path, variant: Variant) -> None:
             target = root / source.relative_to(FILES / part)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(string.Template(source.read_text()).substitute(words))
-            if target.suffix == ".nmconnection":
-                target.chmod(0o600)  # NetworkManager ignores it otherwise
+            if target.suffix in PRIVATE:
+                target.chmod(0o600)
     base.inside(root, "chown", "-R", f"{SETUP_USER}:", f"/home/{SETUP_USER}/.ssh")
     base.inside(root, "chmod", "-R", "u=rwX,go=", f"/home/{SETUP_USER}/.ssh")
     (root / "etc/machine-id").write_text(secrets.token_hex(16) + "\n")

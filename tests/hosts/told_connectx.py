@@ -16,12 +16,12 @@ HEADERS6 = 48
 
 
 def pings(wanted: dict[str, Any]) -> str:
-    """One full, undivided packet to each described peer, from the port in whose network it is."""
+    """A small packet to each described peer from the port in whose network it is, and after an answer a full one."""
     told = wanted["connectx"]
     size = {4: told["mtu"] - HEADERS, 6: told["mtu"] - HEADERS6}
     words = [
-        f"{{ ping -q -n -M do -s {size[6 if ':' in peer else 4]} -c 2 -i 0.2 -W 1 -I {port} {peer} >/dev/null 2>&1 "
-        f"&& echo {port} {peer} yes || echo {port} {peer} no; }} &"
+        f"{{ a='-q -n -c 2 -i 0.2 -W 1 -I {port} {peer}'; s=silent; ping $a >/dev/null 2>&1 && s=no && "
+        f"ping -M do -s {size[6 if ':' in peer else 4]} $a >/dev/null 2>&1 && s=yes; echo {port} {peer} $s; }} &"
         for port, peers in told["peers"].items()
         for peer in peers
     ]
@@ -65,7 +65,7 @@ class ToldOfConnectX:
         return found
 
     @answer(pings)
-    def jumbo(self, said: str) -> dict[tuple[str, str], bool]:
-        """(Port, peer) → whether a full packet came back undivided."""
+    def jumbo(self, said: str) -> dict[tuple[str, str], str]:
+        """(Port, peer) → "yes": a full packet came back undivided, "no": a small one alone, "silent": none."""
         rows = (line.split() for line in said.splitlines())
-        return {(port, peer): word == "yes" for port, peer, word in rows}
+        return {(port, peer): word for port, peer, word in rows}

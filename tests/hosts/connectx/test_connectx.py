@@ -70,11 +70,13 @@ def test_both_twins_of_a_cabled_cage_have_a_link(machine: Machine) -> None:
 
 @pytest.mark.control(id="CONNECTX-05", severity="medium", source="GB10")
 def test_peers_answer_full_packets(machine: Machine) -> None:
-    """Every described host in a port's network answers a packet of full size that nobody may divide.
+    """Every described host that answers in a port's network answers a packet of full size that nobody may divide.
 
-    Two pings each, from that port.
+    Two pings each, from that port. Who answers nothing is off, or not as described yet: that is its own verdict.
     """
     if not machine.jumbo:
         pytest.skip("no other host is described in these networks")
-    silent = [f"{peer} over {port}" for (port, peer), answered in machine.jumbo.items() if not answered]
-    assert not silent, f"no answer to {machine.wanted['connectx']['mtu']} bytes: {', '.join(silent)}"
+    short = [f"{peer} over {port}" for (port, peer), word in machine.jumbo.items() if word == "no"]
+    assert not short, f"no answer to {machine.wanted['connectx']['mtu']} bytes: {', '.join(short)}"
+    if "yes" not in machine.jumbo.values():
+        pytest.skip(f"no peer answers at all: {', '.join(sorted({peer for _, peer in machine.jumbo}))}")
