@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import sysconfig
 from typing import TYPE_CHECKING
 
-from lab import cache, record, shell, store
-from lab.instance import CHECKOUT
+from lab import environments, record, store
 from lab.progress import silent
-from lab.toolchain import go
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,31 +24,21 @@ if TYPE_CHECKING:
     from lab.progress import Step
 
 LABEL = "calypso"
-LOCK = CHECKOUT / "requirements" / "triton.txt"
 HTTP_PORT, GRPC_PORT, METRICS_PORT = 8000, 8001, 8002  # Triton's own
 BACKENDS = "backends"
 
 
 def ensure(step: Step = silent) -> Path:
     """The folder with the server in the cache, 300 MB: made once for a lock and a Python, shared by all checkouts."""
-    minor = sysconfig.get_python_version()
 
-    def build(folder: Path) -> None:
-        uv, settings = go.uv(), {"UV_CACHE_DIR": str(cache.root() / "uv")}
-        # Relocatable: the cache builds under another name and renames when everything is there.
-        shell.run(uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, folder / "venv", env=settings)
-        shell.run(
-            uv, "pip", "install", "--quiet", "--require-hashes",
-            "--python", folder / "venv" / "bin" / "python", "--requirement", LOCK, env=settings,
-        )  # fmt: skip
+    def finish(folder: Path) -> None:
         # Without the stub beside it the backend is found, and every model fails to load.
-        tritonserver = _packages(folder) / "pytriton" / "tritonserver"
+        tritonserver = environments.packages(folder) / "pytriton" / "tritonserver"
         shutil.copytree(tritonserver / "backends", folder / BACKENDS)
-        stub = tritonserver / "python_backend_stubs" / minor / "triton_python_backend_stub"
+        stub = tritonserver / "python_backend_stubs" / sysconfig.get_python_version() / "triton_python_backend_stub"
         shutil.copy2(stub, folder / BACKENDS / "python")
 
-    with step("Triton server"):
-        return cache.once(f"triton-{cache.digest(LOCK.read_bytes(), minor)}", build, step)
+    return environments.ensure("triton", step, finish)
 
 
 def up(instance: Instance, folder: Path, *options: str) -> str:
@@ -75,7 +62,7 @@ def command(instance: Instance, folder: Path) -> list[str]:
     """How the server is started: reached on the lab's bridge alone."""
     address = instance.gateway
     return [
-        str(_packages(folder) / "pytriton" / "tritonserver" / "bin" / "tritonserver"),
+        str(environments.packages(folder) / "pytriton" / "tritonserver" / "bin" / "tritonserver"),
         "--model-repository", str(models(instance)), "--model-control-mode=explicit",
         "--backend-directory", str(folder / BACKENDS),
         # A model that unloads must not make the server look broken.
@@ -88,10 +75,10 @@ def command(instance: Instance, folder: Path) -> list[str]:
 
 def environment(folder: Path) -> dict[str, str]:
     """What it and the backend's stub need to find their libraries, and the Python that runs models."""
-    libraries = [_packages(folder) / "nvidia_pytriton.libs", sysconfig.get_config_var("LIBDIR")]
+    libraries = [environments.packages(folder) / "nvidia_pytriton.libs", sysconfig.get_config_var("LIBDIR")]
     return {
         "PATH": f"{folder / 'venv' / 'bin'}:{os.environ['PATH']}",
-        "PYTHONPATH": str(_packages(folder)),
+        "PYTHONPATH": str(environments.packages(folder)),
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
     }
 
@@ -104,7 +91,3 @@ def models(instance: Instance) -> Path:
 def log(instance: Instance) -> Path:
     """What the server said."""
     return store.log(instance, LABEL)
-
-
-def _packages(folder: Path) -> Path:
-    return folder / "venv" / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"

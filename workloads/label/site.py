@@ -1,0 +1,80 @@
+"""label.json → Site: where a machine finds the services of the label loop. By reference only: no secret is in it.
+
+/etc/sparkfleet/label.json is rendered from the fleet description; the lab writes one beside its services.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from workloads.errors import ConfigError, printable
+from workloads.label.params import Section, faults
+
+DEFAULT = Path("/etc/sparkfleet/label.json")
+VARIABLE = "SPARKFLEET_LABEL_SITE"
+
+
+class LabelStudio(Section):
+    """The server that people review with."""
+
+    url: str = Field(pattern=r"^https?://")
+    token_file: Path  # an API token, mode 0600
+
+
+class Models(Section):
+    """Calypso's model repository, in an object store."""
+
+    endpoint: str | None = None  # None: AWS
+    region: str | None = None
+    bucket: str
+    prefix: str = ""  # below which a folder a model lies
+    credentials: Path | None = None  # answers as a credential_process does, mode 0600
+    profile: str = ""  # or a profile of the AWS config file
+
+
+class Calypso(Section):
+    """The Triton server."""
+
+    url: str  # gRPC: http://host:8001
+    metrics_url: str = ""  # http://host:8002/metrics
+    admin_key_file: Path | None = None  # KEY=VALUE of its restricted model-repository protocol
+
+
+class Site(Section):
+    """The whole file."""
+
+    workspace: Path = Path("/var/lib/sparkfleet/label")
+    datasets: Path = Path("/var/lib/sparkfleet/datasets")
+    artifacts: Path = Path("/opt/sparkfleet/models")  # Docling's models, and base-model/
+    python: Path = Path("/opt/sparkfleet/label/bin/python")  # of the environment in requirements/label.txt
+    label_studio: LabelStudio | None = None
+    models: Models | None = None
+    calypso: Calypso | None = None
+
+    @property
+    def base_model(self) -> Path:
+        """What training starts from where a project names nothing else."""
+        return self.artifacts / "base-model"
+
+
+def load(file: Path | None = None) -> Site:
+    """The file that is named, or $SPARKFLEET_LABEL_SITE, or the default one; raises ConfigError with every fault."""
+    file = file or Path(os.environ.get(VARIABLE) or DEFAULT)
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{file} is not there",
+            usually="the host has no role label yet, or the lab's services are not up",
+            next_step="describe the role and run `pulumi up`, or `python -m lab label`, or name a file with --site.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: {printable(str(error))}") from error
+    try:
+        return Site.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(faults(file, error), next_step="mend the file, or the description.") from None
