@@ -5,7 +5,10 @@ NodeError                  1   a fault of ours, or one without a name of its own
 ├── StoreError             9   the object store refused, or did not answer for long
 ├── LockedError           10   another run is at it
 ├── DamagedError          20   data are not what their manifest says; what was there before is served
-└── NoRoomError           21   the disk is full, or would be; what was there before is served
+├── NoRoomError           21   the disk is full, or would be; what was there before is served
+├── ServiceError          22   Label Studio or Calypso refused, or did not answer for long
+├── GateError             23   a candidate may not serve; what serves goes on
+└── MissingModelError     24   the files of a model are not where they are looked for
 """
 
 from __future__ import annotations
@@ -64,6 +67,24 @@ class NoRoomError(NodeError):
     """The disk is full, or would be with less than the wanted floor of free space."""
 
     exit_code = 21
+
+
+class ServiceError(NodeError):
+    """Label Studio or Calypso refused a request, or did not answer for long."""
+
+    exit_code = 22
+
+
+class GateError(NodeError):
+    """A candidate may not serve, or did not prove itself; what serves goes on."""
+
+    exit_code = 23
+
+
+class MissingModelError(NodeError):
+    """The files of a model are not where they are looked for."""
+
+    exit_code = 24
 
 
 def printable(text: str, most: int = MOST_CHARACTERS) -> str:
