@@ -13,7 +13,7 @@ from lab.errors import LabError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # `make up` makes the first; the others belong to tests, benchmark and drills, so that they can run beside it.
-OCTETS = {"lab": 0, "test": 1, "bench": 2, "drill": 3, "crash": 4, "e2e": 5}
+OCTETS = {"lab": 0, "test": 1, "bench": 2, "drill": 3, "crash": 4, "e2e": 5, "label": 6}
 BRIDGE, TABLE = "sf-", "sparkfleet_lab_"  # followed by the lab's name
 FIRST_SPARK = 10  # spark-01 ends in .11
 MOST_SPARKS = 90
