@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lab.gb10 import kernel_log
 from lab.gb10.statements import statements
-from lab.gb10.tree import replace, write
+from lab.gb10.tree import alone, replace, write
 
 __all__ = ["build", "install", "load", "names", "put", "replace", "scenario"]
 
@@ -83,11 +83,12 @@ def put(text: str, folder: Path, age_s: float = 0.0) -> None:
     The files are those of a scenario that began `age_s` ago. ValueError: a line makes no sense; nothing is changed.
     """
     wanted = statements(text)
-    write(wanted, folder, age_s)
-    replace(folder / "scenario", text)
-    began = (folder / "scenario").stat().st_mtime - age_s
-    os.utime(folder / "scenario", (began, began))
-    kernel_log.emit(folder, wanted.records, (folder / "scenario").stat().st_mtime, age_s)
+    with alone(folder):
+        write(wanted, folder, age_s)
+        replace(folder / "scenario", text)
+        began = (folder / "scenario").stat().st_mtime - age_s
+        os.utime(folder / "scenario", (began, began))
+        kernel_log.emit(folder, wanted.records, (folder / "scenario").stat().st_mtime, age_s)
 
 
 def install(root: Path) -> None:

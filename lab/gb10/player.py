@@ -29,6 +29,10 @@ class Player:
 
     def step(self) -> None:
         """What this moment needs; without a scenario file nothing. ValueError: the scenario makes no sense."""
+        with tree.alone(self.folder):
+            self._step()
+
+    def _step(self) -> None:
         try:
             started = (self.folder / "scenario").stat().st_mtime
         except FileNotFoundError:

@@ -6,6 +6,7 @@ FOLDER/sys/class/thermal/thermal_zone0/temp and so on. Simulated.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -16,7 +17,18 @@ from lab.gb10.moving import is_moving, text_at
 from lab.gb10.statements import TREES, statements
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.gb10.statements import Statements
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One writer at a time: a player in the middle of a scenario must not write it over the next one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".writer").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def tree(text: str, name: str = "sys") -> dict[str, str]:
