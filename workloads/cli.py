@@ -14,7 +14,10 @@ import click
 
 from workloads import errors
 
-GROUPS = {"datasets": "Mirror versions of data sets from the object store onto this machine."}
+GROUPS = {
+    "datasets": "Mirror versions of data sets from the object store onto this machine.",
+    "label": "Turn an archive into labels and a model, with the people who know it.",
+}
 
 
 class Late(click.Group):
@@ -45,6 +48,8 @@ def spark_node() -> None:
     spark-node datasets sync      every described data set, whole and checked
     spark-node datasets status    what is here, and how the last sync ended
     spark-node datasets publish   a folder becomes a data set's next version
+    spark-node label run          an archive becomes items to review, reviews become a model that serves
+    spark-node label status       how far that is
     """  # noqa: D301  (click's mark for "do not re-wrap")
 
 

@@ -41,6 +41,17 @@ class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def busy(self) -> bool:
+        """Whether somebody holds the project."""
+        try:
+            with self.path("lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
     def path(self, *parts: str) -> Path:
         """A path below the folder."""
         return self.folder.joinpath(*parts)
@@ -88,8 +99,11 @@ class Workspace:
             partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def locked(self, what: str) -> Iterator[None]:
-        """Hold the project; raises LockedError that says who has it. The kernel lets go when a process dies."""
+    def locked(self, what: str) -> Iterator[int]:
+        """Hold the project by the descriptor that is handed out; raises LockedError that says who has it.
+
+        The kernel lets go when every process that has the descriptor is gone.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.path("lock").open("a+") as lock:
             try:
@@ -103,7 +117,7 @@ class Workspace:
             lock.truncate(0)
             lock.write(f"{what}, process {os.getpid()}")
             lock.flush()
-            yield
+            yield lock.fileno()
             lock.truncate(0)
 
 

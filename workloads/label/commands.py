@@ -1,0 +1,80 @@
+"""`spark-node label`: run and status; what they show and with what they exit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+PROJECT = click.option(
+    "--project", type=click.Path(path_type=Path), default=Path(), show_default="this folder",
+    help="The folder with project.toml.",
+)  # fmt: skip
+SITE = click.option(
+    "--site", "site_file", type=click.Path(path_type=Path), default=None,
+    help="Where the services are.  [default: $SPARKFLEET_LABEL_SITE, or /etc/sparkfleet/label.json]",
+)  # fmt: skip
+JSON = click.option("--json", "as_json", is_flag=True, help="Plain data on standard output.")
+
+
+@click.group()
+def label() -> None:
+    """An archive goes in, people verify instead of typing, a better model serves on Calypso."""
+
+
+@label.command()
+@PROJECT
+@SITE
+@click.option("--from", "first", help="The stage to begin with; otherwise fetch.")
+@click.option("--to", "last", help="The stage to end with; otherwise roi.")
+@click.option("--afresh", is_flag=True, help="Begin a new run even where the last one did not come to its end.")
+@JSON
+def run(  # noqa: PLR0913  (the options of a verb)
+    project: Path, site_file: Path | None, first: str | None, last: str | None, *, afresh: bool, as_json: bool
+) -> None:
+    """Run the stages, in order; safe to repeat.
+
+    \b
+    fetch → convert → preannotate → publish → collect → finetune → evaluate → promote → roi
+
+    A stage does what is new since it last ran, so the same command is for the first time, for every night, and after
+    a crash: then it goes on where it stopped. For example, up to the moment when people look at it:
+
+    \b
+    spark-node label run --project examples/contracts --to publish
+    """  # noqa: D301  (click's mark for "do not re-wrap")
+    from workloads.label import flow, progress, runs
+
+    at, stages = flow.place(project, site_file), flow.between(first, last)
+    with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
+        done = flow.run(at, stages, told, afresh=afresh)
+    if done.failed:
+        raise flow.failure(done.failed)
+    if as_json:
+        click.echo(done.model_dump_json())
+    else:
+        _say(f"{at.params.name}: run {done.id} is done; {at.work.path(runs.FOLDER, done.id)}")
+
+
+@label.command()
+@PROJECT
+@SITE
+@JSON
+def status(project: Path, site_file: Path | None, *, as_json: bool) -> None:
+    """Show how far a project is; asks no server."""
+    from workloads.label import flow
+    from workloads.label import status as states
+
+    told = states.look(flow.place(project, site_file))
+    if as_json:
+        click.echo(json.dumps(told.plain()))
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(*states.tables(told), sep="\n")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,104 @@
+"""A project's folder → how far it is: documents, items, reviews, what serves, the last runs; no server is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workloads.label import records, runs
+from workloads.label.progress import MARKS, summary
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from workloads.label.flow import Place
+
+SHOWN_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts by name, in the order in which they are shown."""
+
+    project: str
+    folder: str
+    busy: bool
+    documents: dict[str, int]
+    items: dict[str, int]
+    quarantine: dict[str, int]  # by reason
+    serving: str | None
+    promotions: list[records.Promotion]
+    runs: list[runs.Run]
+
+    def plain(self) -> dict[str, Any]:
+        """For `--json`."""
+        lists = {
+            name: [each.model_dump(mode="json") for each in getattr(self, name)] for name in ("promotions", "runs")
+        }
+        return {**vars(self), **lists}
+
+
+def look(at: Place) -> Status:
+    """Read it; raises DamagedError where a file is not what it should be."""
+    work = at.work
+    converted = {each.document for each in work.read(records.Converted, "converted.jsonl")}
+    set_aside = {q.document: q.why for q in work.read(records.Quarantined, "quarantine.jsonl")}
+    items = work.read(records.Item, "items.jsonl")
+    published = {each.item for each in work.read(records.Published, "published.jsonl")}
+    reviews = work.read(records.Review, "reviews.jsonl")
+    promotions = work.read(records.Promotion, "promotions.jsonl")
+    return Status(
+        project=at.params.name,
+        folder=str(work.folder),
+        busy=work.busy(),
+        documents={
+            "found": len(work.read(records.Document, "documents.jsonl")),
+            "converted": len(converted),
+            "in quarantine": len(set_aside.keys() - converted),
+        },
+        items={
+            "cut": len(items),
+            **{f"of them {arm}": count for arm, count in sorted(Counter(item.arm for item in items).items())},
+            "in Label Studio": len(published),
+            "reviewed": len({review.item for review in reviews if not review.skipped}),
+        },
+        quarantine=dict(sorted(Counter(str(why) for why in set_aside.values()).items())),
+        serving=serving(promotions),
+        promotions=promotions,
+        runs=runs.read(work, most=SHOWN_RUNS),
+    )
+
+
+def serving(promotions: list[records.Promotion]) -> str | None:
+    """Pure: name and version of what the last promotions left, "contracts:3"."""
+    for last in reversed(promotions):
+        if last.end is records.PromotionEnd.SERVING:
+            return f"{last.model}:{last.version}"
+        if last.end is records.PromotionEnd.ROLLED_BACK:
+            return f"{last.model}:{last.before}" if last.before is not None else None
+    return None
+
+
+def tables(status: Status) -> list[Table | str]:
+    """For people."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    head = Table(title=escape(status.project), title_justify="left", show_header=False)
+    for name, counts in (("documents", status.documents), ("items", status.items), ("quarantine", status.quarantine)):
+        head.add_row(name, ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "-")
+    head.add_row("serving", status.serving or "nothing yet")
+    head.add_row("folder", escape(status.folder))
+    last = Table(title="runs", title_justify="left")
+    for column in ("run", "stage", "", "what it did", "seconds"):
+        last.add_column(column, justify="right" if column == "seconds" else "left")
+    for run in status.runs:
+        ending = "" if run.ended_at else "under way" if status.busy and run is status.runs[0] else "not at its end"
+        for step in run.steps:
+            told = escape(summary(step))
+            last.add_row(
+                run.id if step is run.steps[0] else "", step.stage, MARKS[step.state], told, f"{step.seconds:.1f}"
+            )
+        last.add_row("" if run.steps else run.id, ending, end_section=True)
+    return [head, last]
