@@ -1,0 +1,70 @@
+"""The records of a project → roi.json, which the exporter serves. Reads only; written anew each time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from workloads.label.records import Converted, Document, Evaluation, Item, Promotion, Published, Quarantined, Review
+from workloads.label.returns.delivery import served
+from workloads.label.returns.figures import Known, figures
+from workloads.label.returns.file import FILE
+
+if TYPE_CHECKING:
+    from workloads.label.stages import Context, Report
+    from workloads.label.workspace import Workspace
+
+RUN_BEGAN = "%Y%m%dT%H%M%SZ"  # how the name of a run begins
+
+
+def run(context: Context) -> Report:
+    """Put the figures down, and say the first of them."""
+    roi = figures(context.params, known(context.work), dt.datetime.now(dt.UTC))
+    context.work.put(FILE, roi.model_dump_json(indent=1).encode())
+    return {
+        "reviews": sum(times.reviews for times in roi.groups.values()),
+        "open": roi.backlog.open,
+        "speedup": round(roi.comparison.speedup, 2) if roi.comparison else None,
+        "waiting": roi.waiting.reviews,
+        "last_model_latency_hours": round(roi.deliveries[-1].seconds / 3600, 2) if roi.deliveries else None,
+        "seconds_per_item": round(roi.cost.seconds, 1) if roi.cost else None,
+    }
+
+
+def known(work: Workspace) -> Known:
+    """All that the figures are made from; raises DamagedError that names the file."""
+    promotions = work.read(Promotion, "promotions.jsonl")
+    serving = served(promotions)[-1:]
+    return Known(
+        documents=work.read(Document, "documents.jsonl"),
+        converted=len(work.read(Converted, "converted.jsonl")),
+        quarantined=len(work.read(Quarantined, "quarantine.jsonl")),
+        items=work.read(Item, "items.jsonl"),
+        published=work.read(Published, "published.jsonl"),
+        reviews=work.read(Review, "reviews.jsonl"),
+        promotions=promotions,
+        evaluation=evaluation(work, serving[0].run) if serving else None,
+        learned_until=began(serving[0]) if serving else None,
+    )
+
+
+def evaluation(work: Workspace, run: str) -> Evaluation | None:
+    """Of the candidate that serves; None when it is gone, or was made elsewhere."""
+    with suppress(OSError, ValidationError):
+        return Evaluation.model_validate_json(work.path("candidates", run, "evaluation.json").read_bytes())
+    return None
+
+
+def began(promotion: Promotion) -> dt.datetime | None:
+    """When the run that made the model began: all reviews from before it were collected. None: it learned from nobody.
+
+    The later ones may have been collected too: they are told as waiting, so that nothing that waits is left out.
+    """
+    if promotion.first_review_at is None:
+        return None
+    with suppress(ValueError):
+        return dt.datetime.strptime(promotion.run.partition("-")[0], RUN_BEGAN).replace(tzinfo=dt.UTC)
+    return promotion.first_review_at
