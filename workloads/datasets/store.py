@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
 from obstore.store import S3Store
 
 from workloads.datasets import credentials
@@ -110,6 +110,35 @@ class Store:
             except AlreadyExistsError:
                 return False
         return True
+
+    def tagged(self, key: str) -> tuple[bytes, str] | None:
+        """A whole, small object and the tag of this very content; None when there is none."""
+        try:
+            with self._explained(f"reading {key}"):
+                got = obstore.get(self._store, key)
+                return bytes(got.bytes()), str(got.meta["e_tag"])
+        except MissingError:
+            return None
+
+    def swap(self, key: str, content: bytes, tag: str | None) -> bool:
+        """Store a small object where the one with `tag` still is, or none with None; False when another one is.
+
+        An answer that was lost on the way is asked for again: then the first try may be what is there, and counts.
+        """
+        mode: Any = {"e_tag": tag} if tag else "create"
+        with self._explained(f"writing {key}"):
+            try:
+                obstore.put(self._store, key, content, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError, NotFoundError):
+                there = self.tagged(key)
+                return there is not None and there[0] == content
+        return True
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names that lie directly below `prefix` and have something below them."""
+        with self._explained(f"listing {prefix}"):
+            found = obstore.list_with_delimiter(self._store, prefix or None)["common_prefixes"]
+        return [path.rpartition("/")[2] for path in found]
 
     @contextlib.contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
