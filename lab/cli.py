@@ -10,7 +10,7 @@ import click
 from lab import calypso as triton
 from lab import down as downing
 from lab import env as environment
-from lab import gb10, network, record, spark, stack, summary, tailnet
+from lab import gb10, labelling, network, record, spark, stack, summary, tailnet
 from lab import up as upping
 from lab.errors import LabError
 from lab.instance import OCTETS, Instance
@@ -105,6 +105,17 @@ def calypso(name: str, *, stop: bool) -> None:
     network.up(instance)
     with Progress() as progress:
         click.echo(triton.up(instance, triton.ensure(progress.step)))
+
+
+@verbs.command()
+@named
+def label(name: str) -> None:
+    """Start what the label loop speaks to: Label Studio, Calypso and its bucket; say where they are."""
+    instance = Instance.named(name)
+    record.claim(instance)
+    with Progress() as progress:
+        labelling.up(instance, progress.step)
+        labelling.show(instance, progress.console)
 
 
 @verbs.command()
