@@ -108,7 +108,7 @@ def command(name: str, folder: Path, port: int, *, simulated: bool) -> list[str]
 def packed(folder: Path) -> Path:
     """Our exporter as it is shipped: one file."""
     file = folder / "gb10-exporter.pyz"
-    file.write_bytes(zipapp_bytes(CHECKOUT, GB10_EXPORTER.package, GB10_EXPORTER.libraries))
+    file.write_bytes(zipapp_bytes(CHECKOUT, GB10_EXPORTER.package, GB10_EXPORTER.libraries, GB10_EXPORTER.shared))
     return file
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import sys
 import threading
 import time
@@ -22,23 +21,23 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.process_collector import ProcessCollector
 
-from exporters.gb10 import flight, systemd
+from exporters.gb10 import VERSION, flight
 from exporters.gb10.collectors import exporter
 from exporters.gb10.flags import enabled, parser
-from exporters.gb10.pages import Pages
 from exporters.gb10.parts import Part, Polled
 from exporters.gb10.recorder import Recorder
 from exporters.gb10.registry import Registry, collectors
-from exporters.gb10.server import Server, listen
 from exporters.gb10.snapshot import Snapshot
 from exporters.gb10.sources.host import Host, read
 from exporters.gb10.sources.sampler_process import SamplerProgram
 from exporters.gb10.watcher import START_S, Watcher
-from exporters.gb10.web_config import Watched, WebConfigError
+from exporters.web.attend import attend
+from exporters.web.pages import Pages
+from exporters.web.server import Server, listen
+from exporters.web.web_config import Watched, WebConfigError
 
 if TYPE_CHECKING:
     import argparse
-    import socket
     from collections.abc import Callable
 
 log = logging.getLogger("gb10-exporter")
@@ -93,7 +92,8 @@ def serve(flags: argparse.Namespace, registry: Registry, watcher: Watcher | None
     """Answer scrapes until SIGTERM or SIGINT; OSError or WebConfigError when that cannot begin."""
     web = Watched(flags.web_config)
     listener = listen(*flags.listen)
-    pages = Pages(registry.text, registry.names, web.config)
+    text = f"Version {VERSION}. Prometheus metrics of an NVIDIA GB10 machine, by {', '.join(registry.names)}."
+    pages = Pages(registry.text, "GB10 exporter", text, web.config)
     server = Server(pages.answer, lambda: web.config().tls)
     registry.add_own(exporter.build_families)
     registry.add_own(lambda: exporter.web_families(server.counts))
@@ -128,31 +128,6 @@ def flight_recorder(flags: argparse.Namespace, registry: Registry) -> Recorder:
     )
     registry.add_own(lambda: exporter.recorder_families(recorder.counts))
     return recorder
-
-
-async def attend(server: Server, pages: Pages, listener: socket.socket) -> None:
-    """Serve until a signal comes; whatever ends the server before that ends the exporter."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(server.serve(listener))
-    alive = asyncio.create_task(beat(pages))
-    log.info("listening on %s port %d", *listener.getsockname()[:2])
-    systemd.notify("READY=1")
-    await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    systemd.notify("STOPPING=1")
-    alive.cancel()
-    if not serving.cancel():
-        await serving
-
-
-async def beat(pages: Pages) -> None:
-    """Tell systemd's watchdog that scrapes are answered, as long as they are."""
-    interval_s = systemd.watchdog_s()
-    while interval_s:
-        if await pages.is_healthy():
-            systemd.notify("WATCHDOG=1")
-        await asyncio.sleep(interval_s)
 
 
 def within(limit_s: float, function: Callable[[], None]) -> None:

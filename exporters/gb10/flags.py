@@ -9,6 +9,7 @@ from exporters.gb10 import VERSION
 from exporters.gb10.registry import collectors
 from exporters.gb10.snapshot import Snapshot
 from exporters.gb10.sources.host import Host
+from exporters.web.flags import add_web
 
 PRIVILEGED = Path("/run/sparkfleet-gb10/privileged.json")
 RING = "/var/lib/sparkfleet-gb10-exporter/flight.ring"
@@ -35,14 +36,6 @@ def folder(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def address(text: str) -> tuple[str, int]:
-    """HOST:PORT, [HOST]:PORT or :PORT (every interface) → host and port; port 0 takes a free one."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]") or "::", int(port)
-
-
 def parser() -> argparse.ArgumentParser:
     """Every flag; `enabled` maps the collectors' names to whether they are wanted."""
     flags = argparse.ArgumentParser(
@@ -53,11 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add = flags.add_argument
     add("--version", action="version", version=f"gb10-exporter {VERSION}")
     add("--once", action="store_true", help="print one exposition and end")
-    add("--web.listen-address", dest="listen", metavar="HOST:PORT", type=address, default="127.0.0.1:9810")
-    add(
-        "--web.config.file", dest="web_config", metavar="FILE", type=Path,
-        help="TLS and passwords, as Prometheus' exporter-toolkit describes them",
-    )  # fmt: skip
+    add_web(flags, "127.0.0.1:9810")
     add("--path.procfs", dest="procfs", metavar="PATH", type=Path, default=Path("/proc"))
     add("--path.sysfs", dest="sysfs", metavar="PATH", type=Path, default=Path("/sys"))
     add("--path.rootfs", dest="rootfs", metavar="PATH", type=Path, default=Path("/"))

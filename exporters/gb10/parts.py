@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporters.gb10.collectors import UnreadableError
-from exporters.gb10.exposition import exposition
+from exporters.web.exposition import exposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

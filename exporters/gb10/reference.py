@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporters.gb10.exposition import TYPES
+from exporters.web.exposition import TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

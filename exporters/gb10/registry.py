@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 
 from exporters.gb10.collectors import PREFIX, gpu, nvml, processes
-from exporters.gb10.exposition import exposition
 from exporters.gb10.host_parts import host_parts
 from exporters.gb10.parts import Asked, Outcome, Part, Polled
 from exporters.gb10.readings.processes import pids
 from exporters.gb10.sources.processes import Owners
+from exporters.web.exposition import exposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,6 +1,6 @@
 """A package and the pure-Python libraries it needs → one zipapp, the same bytes each time. Nothing of it is imported.
 
-    zipapp_bytes(checkout, "exporters.gb10", ["pynvml", "prometheus_client"])
+    zipapp_bytes(checkout, "exporters.gb10", ["pynvml", "prometheus_client"], ["exporters.web"])
 
 The result runs as `python3 -I FILE FLAGS`, which calls `main()` of the package's `__main__`. Entries are stored, not
 compressed: bytes then do not depend on the version of zlib, and Python starts faster. Not for libraries with compiled
@@ -36,13 +36,16 @@ sys.exit(main())
 """
 
 
-def zipapp_bytes(folder: Path, package: str, libraries: Sequence[str]) -> bytes:
-    """The zipapp of `package` (dotted name below `folder`) with the installed `libraries` (import names).
+def zipapp_bytes(folder: Path, package: str, libraries: Sequence[str], shared: Sequence[str] = ()) -> bytes:
+    """The zipapp of `package` with packages that it shares (dotted names below `folder`) and installed `libraries`.
 
     SparkfleetError when one of them cannot be found.
     """
     entries = {"__main__.py": MAIN.format(package=package).encode()}
-    entries.update(package_files(folder, package))
+    for one in (package, *shared):
+        entries.update(package_files(folder, one))
+    if f"{package.replace('.', '/')}/__main__.py" not in entries:
+        raise SparkfleetError(f"{package} holds no __main__.py", usually="the checkout is not complete")
     for library in libraries:
         entries.update(library_files(library))
         entries.update(licence_files(library))
@@ -58,8 +61,6 @@ def zipapp_bytes(folder: Path, package: str, libraries: Sequence[str]) -> bytes:
 def package_files(folder: Path, package: str) -> dict[str, bytes]:
     """The modules of `package`, and the `__init__.py` of each package around it."""
     place = folder.joinpath(*package.split("."))
-    if not (place / "__main__.py").is_file():
-        raise SparkfleetError(f"{place} holds no __main__.py", usually="the checkout is not complete")
     around = [parent / "__init__.py" for parent in place.parents if folder in parent.parents]
     inside = [path for path in place.rglob("*.py") if path.relative_to(place).parts[0] not in NOT_PACKED]
     files = [*(path for path in around if path.is_file()), *inside]

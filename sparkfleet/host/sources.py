@@ -151,7 +151,7 @@ def _files(project: Path) -> tuple[dict[str, str], dict[str, bytes], dict[Role, 
     templates = {str(f.relative_to(folder)): f.read_text() for f in sorted(folder.rglob("*.j2"))}
     raw = {name: (project / name).read_bytes() for name in RAW}
     digests = {role: folder_digest(project / "playbooks" / "roles" / role) for role in Role}
-    zipapps = {one: zipapp_bytes(project, one.package, one.libraries) for one in ZIPAPPS}
+    zipapps = {one: zipapp_bytes(project, one.package, one.libraries, one.shared) for one in ZIPAPPS}
     return templates, raw, digests, zipapps
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from exporters.gb10.recorder import Counts as RecorderCounts
-    from exporters.gb10.server import Counts as WebCounts
+    from exporters.web.server import Counts as WebCounts
 
 
 def build_families() -> Iterator[Metric]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporters.gb10.exposition import TYPES
+from exporters.web.exposition import TYPES
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

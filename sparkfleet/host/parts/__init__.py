@@ -14,14 +14,15 @@ ENABLED = "enabled"  # started by something else, or not in containers
 
 @dataclass(frozen=True)
 class Zipapp:
-    """A package of the project that hosts run as one file; `libraries`: what of the controller's goes into it."""
+    """A package of the project that hosts run as one file, and what goes into it too: libraries, packages of ours."""
 
     package: str
     libraries: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 EXPORTER_PATH = "/usr/local/lib/sparkfleet/gb10-exporter.pyz"
-GB10_EXPORTER = Zipapp("exporters.gb10", ("prometheus_client", "pynvml"))
+GB10_EXPORTER = Zipapp("exporters.gb10", ("prometheus_client", "pynvml"), ("exporters.web",))
 SPARK_NODE = Zipapp("workloads")
 MEMGUARD = Zipapp("workloads.memguard")
 ZIPAPPS = (GB10_EXPORTER, SPARK_NODE, MEMGUARD)  # all of them, so that they are read once

@@ -18,6 +18,7 @@ import pytest
 
 from lab import gb10
 from sparkfleet.host.bundle import zipapp_bytes
+from sparkfleet.host.parts import GB10_EXPORTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +161,7 @@ def packed_machine(built: Path) -> Iterator[Machine]:
     folder.chmod(0o755)
     shutil.copy(built / "libnvidia-ml.so.1", folder)
     packed = folder / "exporter.pyz"
-    packed.write_bytes(zipapp_bytes(CHECKOUT, "exporters.gb10", ["pynvml", "prometheus_client"]))
+    packed.write_bytes(zipapp_bytes(CHECKOUT, GB10_EXPORTER.package, GB10_EXPORTER.libraries, GB10_EXPORTER.shared))
     found = Machine(folder / "machine", folder, program=[str(SYSTEM_PYTHON), "-I", str(packed)])
     yield found
     found.stop()

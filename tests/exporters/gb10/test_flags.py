@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.gb10 import __main__ as program
-from exporters.gb10.flags import address
-from exporters.gb10.server import listen
+from exporters.web.flags import address
+from exporters.web.server import listen
 
 if TYPE_CHECKING:
     from conftest import Machine

@@ -5,10 +5,10 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.gb10.collectors import gpu as collector
-from exporters.gb10.exposition import exposition
 from exporters.gb10.readings.nvml import Gpu, Sample
 from exporters.gb10.snapshot import Snapshot, Status
 from exporters.gb10.states import State
+from exporters.web.exposition import exposition
 
 CALM = dict.fromkeys(("sw_power_cap", "sw_thermal_slowdown"), 0.0)
 STUCK = Gpu(0, up=True, utilization_ratio=0.96, sm_clock_hertz=799e6, power_watts=19.5,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.gb10.collectors import processes as collector
-from exporters.gb10.exposition import exposition
 from exporters.gb10.readings import processes
 from exporters.gb10.readings.nvml import Gpu, Processes, Sample
 from exporters.gb10.sources.processes import KEPT_S, Owners
+from exporters.web.exposition import exposition
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from prometheus_client import Metric
 from prometheus_client.process_collector import ProcessCollector
 
 from exporters.gb10 import collectors as package
-from exporters.gb10 import recorder, server
+from exporters.gb10 import recorder
 from exporters.gb10.collectors import UnreadableError, exporter
 from exporters.gb10.parts import Outcome
 from exporters.gb10.readings import nvml as readings
@@ -25,6 +25,7 @@ from exporters.gb10.registry import collectors, health
 from exporters.gb10.snapshot import Snapshot
 from exporters.gb10.sources.host import Host
 from exporters.gb10.sources.sampler_process import SamplerProgram
+from exporters.web.server import Counts
 from lab import gb10
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def seen(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Seen:
             parts = prepared(folder, name, built, program)()
             for collector, part in parts.items():
                 gather(entries, collector, told(part.families), name)
-        web = server.Counts(Counter({200: 1}))
+        web = Counts(Counter({200: 1}))
         for families in (
             health({"any": Outcome(duration_s=1.0, last_success=1.0)}),
             exporter.build_families(), exporter.web_families(web),

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporters.gb10.exposition import exposition
 from exporters.gb10.host_parts import textfile_part
 from exporters.gb10.parts import Asked, Outcome
 from exporters.gb10.sources.textfiles import MOST_BYTES, MOST_FILES
+from exporters.web.exposition import exposition
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,6 +18,7 @@ from sparkfleet.host.bundle import zipapp_bytes
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LIBRARIES = ["pynvml", "prometheus_client"]
+SHARED = ["exporters.web"]
 INTERPRETERS = [path for name in ("python3.11", "python3.12", "python3.13") if (path := shutil.which(name))]
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def names(packed: bytes) -> list[str]:
 @pytest.fixture(scope="module")
 def packed() -> bytes:
     """The exporter's."""
-    return zipapp_bytes(CHECKOUT, "exporters.gb10", LIBRARIES)
+    return zipapp_bytes(CHECKOUT, "exporters.gb10", LIBRARIES, SHARED)
 
 
 @pytest.fixture
@@ -48,21 +49,27 @@ def copy(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_same_content_gives_the_same_bytes(packed: bytes, copy: Path) -> None:
     """Another folder, other file times and stray .pyc files change no byte."""
-    assert zipapp_bytes(copy, "exporters.gb10", LIBRARIES) == packed
+    assert zipapp_bytes(copy, "exporters.gb10", LIBRARIES, SHARED) == packed
 
 
 def test_other_content_gives_other_bytes(packed: bytes, copy: Path) -> None:
     """One changed line of one module shows."""
     with (copy / "exporters/gb10/readings.py").open("a") as file:
         file.write("# another line\n")
-    assert zipapp_bytes(copy, "exporters.gb10", LIBRARIES) != packed
+    assert zipapp_bytes(copy, "exporters.gb10", LIBRARIES, SHARED) != packed
 
 
 def test_it_holds_code_and_licences_and_nothing_else(packed: bytes) -> None:
     """Modules of the package, of the libraries, and licence texts; no byte code, no dist-info."""
     found = names(packed)
     assert found == sorted(found)
-    assert {"__main__.py", "exporters/__init__.py", "exporters/gb10/sampler.py", "pynvml.py"} <= set(found)
+    assert {
+        "__main__.py",
+        "exporters/__init__.py",
+        "exporters/gb10/sampler.py",
+        "exporters/web/server.py",
+        "pynvml.py",
+    } <= set(found)
     assert "licences/prometheus_client/LICENSE" in found
     assert not [name for name in found if not name.endswith(".py") and not name.startswith("licences/")]
 
@@ -72,7 +79,7 @@ def test_dashboards_and_the_capture_kit_stay_behind(copy: Path) -> None:
     for name in ("dashboards", "capture"):
         (copy / "exporters/gb10" / name).mkdir(exist_ok=True)
         (copy / "exporters/gb10" / name / "more.py").write_text("")
-    found = names(zipapp_bytes(copy, "exporters.gb10", LIBRARIES))
+    found = names(zipapp_bytes(copy, "exporters.gb10", LIBRARIES, SHARED))
     assert not [name for name in found if name.startswith(("exporters/gb10/dashboards", "exporters/gb10/capture"))]
 
 
@@ -80,7 +87,7 @@ def test_packing_imports_nothing_of_it() -> None:
     """A fresh interpreter that packs has loaded neither the exporter nor its libraries."""
     program = (
         "import sys; from pathlib import Path; from sparkfleet.host.bundle import zipapp_bytes\n"
-        f"zipapp_bytes(Path({str(CHECKOUT)!r}), 'exporters.gb10', {LIBRARIES!r})\n"
+        f"zipapp_bytes(Path({str(CHECKOUT)!r}), 'exporters.gb10', {LIBRARIES!r}, {SHARED!r})\n"
         "sys.exit(bool({'exporters', 'pynvml', 'prometheus_client'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

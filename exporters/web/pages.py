@@ -7,26 +7,24 @@ from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from exporters.gb10 import VERSION
-from exporters.gb10.exposition import CONTENT_TYPE
-from exporters.gb10.messages import Request, Response, plain
-from exporters.gb10.passwords import Passwords
-from exporters.gb10.worker import BusyError, Worker
+from exporters.web.exposition import CONTENT_TYPE
+from exporters.web.messages import Request, Response, plain
+from exporters.web.passwords import Passwords
+from exporters.web.worker import BusyError, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from exporters.gb10.web_config import WebConfig
+    from exporters.web.web_config import WebConfig
 
 HEALTHY_WITHIN_S = 2.0
 PAGE = """\
 <!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>GB10 exporter</title>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>body {{ font-family: sans-serif; margin: 3em; max-width: 40em }}</style></head>
-<body><h1>GB10 exporter</h1>
-<p>Version {version}. Prometheus metrics of an NVIDIA GB10 machine.</p>
+<body><h1>{title}</h1>
+<p>{text}</p>
 <ul><li><a href="/metrics">Metrics</a></li><li><a href="/-/healthy">Health</a></li></ul>
-<p>Collectors: {collectors}</p>
 </body></html>
 """
 
@@ -34,11 +32,11 @@ PAGE = """\
 class Pages:
     """The site. Scrapes that come while one is being made share it; none is served that was ready before they came."""
 
-    def __init__(self, scrape: Callable[[], str], collectors: Iterable[str], config: Callable[[], WebConfig]) -> None:
+    def __init__(self, scrape: Callable[[], str], title: str, text: str, config: Callable[[], WebConfig]) -> None:
         self._scrape, self._config, self._passwords = scrape, config, Passwords()
         self._worker = Worker("scrape", most=8)
         self._under_way: asyncio.Task[bytes] | None = None
-        landing = PAGE.format(version=VERSION, collectors=escape(", ".join(collectors)))
+        landing = PAGE.format(title=escape(title), text=escape(text))
         self._landing = Response(HTTPStatus.OK, landing.encode(), "text/html; charset=utf-8")
 
     async def answer(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, StateSetMetricFamily
 from prometheus_client.registry import Collector
 
-from exporters.gb10.exposition import exposition, number
+from exporters.web.exposition import exposition, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

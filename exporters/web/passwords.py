@@ -16,7 +16,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from exporters.gb10.worker import Worker
+from exporters.web.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,8 +19,8 @@ from enum import IntEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from exporters.gb10.messages import Refusal, Request, Response, plain, request, response_bytes
-from exporters.gb10.worker import BusyError
+from exporters.web.messages import Refusal, Request, Response, plain, request, response_bytes
+from exporters.web.worker import BusyError
 
 if TYPE_CHECKING:
     import ssl

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 
-from exporters.gb10 import passwords, web_config
-from exporters.gb10.web_config import Watched, WebConfigError, load
-from tests.exporters.gb10.site import DEADLINE_S, ONCE, Site
+from exporters.web import passwords, web_config
+from exporters.web.web_config import Watched, WebConfigError, load
+from tests.exporters.web.site import DEADLINE_S, ONCE, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.gb10.messages import Refusal, request
-from exporters.gb10.server import Limits
-from tests.exporters.gb10.site import DEADLINE_S, ONCE, Site, answer
+from exporters.web.messages import Refusal, request
+from exporters.web.server import Limits
+from tests.exporters.web.site import DEADLINE_S, ONCE, Site, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

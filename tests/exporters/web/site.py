@@ -8,9 +8,9 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from exporters.gb10.pages import Pages
-from exporters.gb10.server import Limits, Server, listen
-from exporters.gb10.web_config import WebConfig
+from exporters.web.pages import Pages
+from exporters.web.server import Limits, Server, listen
+from exporters.web.web_config import WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ class Site:
 
     async def _run(self) -> None:
         self.loop, self.stopped = asyncio.get_running_loop(), asyncio.Event()
-        pages = Pages(self._scrape, ["gpu", "<x>"], self.config)
+        pages = Pages(self._scrape, "exporter", "gpu, <x>", self.config)
         self.server = Server(pages.answer, lambda: self.config().tls, self.limits)
         serving = asyncio.create_task(self.server.serve(self.listener))
         self.started.set()
