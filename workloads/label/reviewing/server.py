@@ -1,0 +1,270 @@
+"""Label Studio's API, by its SDK → the few things that publish and collect need. The only module that speaks to it.
+
+Every request is tried again while the server is silent, busy or broken; a token that is refused is read anew from its
+file, where a renewal puts it. The SDK's own tries are off: it sends an import again without asking whether the first
+one went through. Here each try of an import begins by asking what stands.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+from label_studio_sdk import LabelStudio as Client
+from label_studio_sdk.core.api_error import ApiError
+
+from workloads.errors import ConfigError, NodeError, ServiceError, printable
+from workloads.label.reviewing.patience import Again, Patience, insist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from workloads.label.reviewing.forms import Json
+    from workloads.label.site import LabelStudio
+    from workloads.label.stages import Tell
+
+R = TypeVar("R")
+TIMEOUT_S = 60.0
+EXPORT_S = 900.0  # the server makes the whole file before it sends a byte
+PAGE = 500
+RENEWAL_S = 15.0  # so long a refused token may wait for its successor
+PASSING = {408, 425, 429}  # a later try may be let through
+UNAUTHORIZED, NOT_FOUND = 401, 404
+# A slow import may have got its numbers before what was recorded after it: so far back strays are looked for.
+BACK = 500
+
+
+@dataclass(frozen=True)
+class Project:
+    """One of Label Studio's projects, as far as it concerns us."""
+
+    id: int
+    config: str
+    model: str  # whose predictions people are shown
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of its tasks. `models`: that predicted it, in the order in which they did; `touched`: somebody saw it."""
+
+    id: int
+    item: str
+    models: tuple[str, ...] = field(default=())
+    touched: bool = False
+
+
+class Server:
+    """A Label Studio. Raises ServiceError for what it refuses, and when it stays silent for long."""
+
+    def __init__(self, at: LabelStudio, tell: Tell, patience: Patience | None = None) -> None:
+        self._at, self._tell, self._patience = at, tell, patience or Patience()
+        self._client: Client | None = None
+
+    def find(self, mark: str) -> Project | None:
+        """The project whose description has the line `mark`; the oldest, should there be several."""
+        return self._insist("looking for the project", lambda: self._find(mark))
+
+    def make(self, title: str, mark: str, config: str) -> Project:
+        """A project with that mark; one that stands already is taken."""
+
+        def attempt() -> Project:
+            if found := self._find(mark):
+                return found
+            # In the order of their numbers, which is the order of import: `order` decides, not the server.
+            self._api.projects.create(
+                title=title, description=mark, label_config=config, sampling="Sequential sampling",
+                show_collab_predictions=True,
+            )  # fmt: skip
+            made = self._find(mark)
+            assert made, "a project that was just made is there"  # noqa: S101
+            return made
+
+        return self._insist("making the project", attempt)
+
+    def configure(self, project: Project, config: str) -> None:
+        """Replace the labelling config."""
+        self._insist("setting the labels", lambda: self._api.projects.update(project.id, label_config=config))
+
+    def show(self, project: Project, model: str) -> None:
+        """Let people see the predictions of that model, of which there must be one."""
+        self._insist("choosing the model", lambda: self._api.projects.update(project.id, model_version=model))
+
+    def tasks(self, project: Project, numbers: Sequence[int]) -> list[Task]:
+        """Those of these that still stand."""
+        query = {"selectedItems": {"all": False, "included": list(numbers)}}
+        return self._insist("reading tasks", lambda: self._tasks(project, query)) if numbers else []
+
+    def tasks_after(self, project: Project, number: int) -> list[Task]:
+        """Every task with a greater number, the oldest first; from 0 on it is all of them."""
+        return self._insist("reading tasks", lambda: self._tasks_after(project, number))
+
+    def waiting(self, project: Project) -> int:
+        """How many tasks nobody has reviewed or skipped."""
+        none = [_equals("total_annotations", 0), _equals("cancelled_annotations", 0)]
+        query = json.dumps({"filters": {"conjunction": "and", "items": none}})
+
+        def attempt() -> int:
+            page = self._api.tasks.list(project=project.id, fields="task_only", include="id", page_size=1, query=query)
+            return int(page.response.total) if page.response else 0
+
+        return self._insist("counting tasks", attempt)
+
+    def stand(self, project: Project, forms: Sequence[Json], after: int) -> dict[str, Task]:
+        """See that each of these stands there once, among tasks with numbers greater than `after`; returns them."""
+
+        def attempt() -> dict[str, Task]:
+            there = _by_item(self._tasks_after(project, after))
+            if missing := [form for form in forms if form["data"]["item"] not in there]:
+                self._api.projects.import_tasks(id=project.id, request=missing)
+                there = _by_item(self._tasks_after(project, after))
+            return there
+
+        return self._insist("importing tasks", attempt)
+
+    def predict(self, project: Project, forms: Sequence[Json]) -> None:
+        """See that each task has its prediction, once a model."""
+
+        def attempt() -> None:
+            query = {"selectedItems": {"all": False, "included": [form["task"] for form in forms]}}
+            there = {task.id: task.models for task in self._tasks(project, query)}
+            missing = [
+                form for form in forms if form["task"] in there and form["model_version"] not in there[form["task"]]
+            ]
+            if missing:
+                self._api.projects.import_predictions(project.id, request=missing)
+
+        self._insist("importing predictions", attempt)
+
+    def remove(self, task: Task) -> None:
+        """Delete a task; one that is gone already is gone."""
+        self._insist("removing a task", lambda: self._api.tasks.delete(str(task.id)), gone=None)
+
+    def prediction(self, number: int) -> Json | None:
+        """One prediction; None when it is gone."""
+
+        def attempt() -> Json:
+            found: Json = self._api.predictions.get(number).model_dump()
+            return found
+
+        return self._insist("reading a prediction", attempt, gone=None)
+
+    def export(self, project: Project) -> list[Json]:
+        """Every task that somebody reviewed or skipped, with all that people said of it."""
+
+        def attempt() -> list[Json]:
+            pieces = self._api.projects.exports.download_sync(
+                project.id, export_type="JSON", request_options={"timeout_in_seconds": int(EXPORT_S)}
+            )
+            whole: list[Json] = json.loads(b"".join(pieces))
+            return whole
+
+        return self._insist("exporting reviews", attempt)
+
+    @property
+    def _api(self) -> Client:
+        if self._client is None:
+            self._client = Client(
+                base_url=self._at.url, api_key=_token(self._at), max_retries=0, timeout=TIMEOUT_S
+            )  # fmt: skip
+        return self._client
+
+    def _find(self, mark: str) -> Project | None:
+        found = [
+            each for each in self._api.projects.list(page_size=PAGE, include="id,description")
+            if mark in (each.description or "").splitlines()
+        ]  # fmt: skip
+        if not found:
+            return None
+        project = self._api.projects.get(min(each.id for each in found))
+        return Project(project.id, project.label_config or "", project.model_version or "")
+
+    def _tasks(self, project: Project, query: Json) -> list[Task]:
+        listed: Iterable[Any] = self._api.tasks.list(
+            project=project.id, fields="all", page_size=PAGE, query=json.dumps({**query, "ordering": ["tasks:id"]})
+        )
+        return [_task(each.model_dump()) for each in listed]
+
+    def _tasks_after(self, project: Project, number: int) -> list[Task]:
+        greater = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": number}
+        return self._tasks(project, {"filters": {"conjunction": "and", "items": [greater]}})
+
+    def _insist(self, doing: str, request: Callable[[], R], **gone: Any) -> R:
+        """The answer; `gone` is what a missing thing counts as, where that is no fault."""
+
+        def attempt() -> R:
+            try:
+                return request()
+            except ApiError as error:
+                if error.status_code == NOT_FOUND and gone:
+                    return gone["gone"]  # type: ignore[no-any-return]
+                if error.status_code == UNAUTHORIZED:
+                    self._client = None  # the next try reads the token's file
+                raise judged(error, doing, self._at) from error
+            except (httpx.TransportError, httpx.StreamError, json.JSONDecodeError) as error:
+                raise judged(error, doing, self._at) from error
+
+        def notice(why: str, pause: float) -> None:
+            self._tell(0, None, f"{doing}: {why.splitlines()[0]}; trying again in {pause:.0f} s")
+
+        return insist(attempt, self._patience, notice)
+
+
+def judged(error: Exception, doing: str, at: LabelStudio) -> Exception:
+    """What an answer, or none, means: Again for what may pass, ServiceError for the rest. Pure."""
+    place = f"Label Studio at {at.url}"
+    if not isinstance(error, ApiError):
+        return Again(_silent(f"{doing}: {place} does not answer ({type(error).__name__})"))
+    status = error.status_code or 0
+    if status == UNAUTHORIZED:
+        refused = ServiceError(
+            f"{doing}: {place} does not know the token in {at.token_file}",
+            usually="it expired, or somebody reset it.",
+            next_step="put a new one from the account page into the file; the next run goes on where this one stopped.",
+        )
+        return Again(refused, within_s=RENEWAL_S)
+    if status in PASSING or status >= 500:
+        return Again(_silent(f"{doing}: {place} answers {status}"))
+    said = error.body.get("detail") if isinstance(error.body, dict) else error.body
+    return ServiceError(f"{doing}: {place} refuses with {status}: {printable(str(said), 200)}")
+
+
+def _silent(what: str) -> NodeError:
+    return ServiceError(
+        what,
+        usually="it is down or restarting, or its disk is full.",
+        next_step="when it answers again, run the same command: what went through is found there.",
+    )
+
+
+def _token(at: LabelStudio) -> str:
+    try:
+        token = at.token_file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{at.token_file}: {printable(str(error))}", next_step="see label_studio.token_file."
+        ) from error
+    if not token:
+        raise ConfigError(f"{at.token_file} is empty", next_step="put an API token from the account page into it.")
+    return token
+
+
+def _task(form: Json) -> Task:
+    models = tuple(
+        each["model_version"] or "" for each in sorted(form["predictions"] or [], key=lambda each: each["id"])
+    )
+    touched = bool(form["total_annotations"] or form["cancelled_annotations"])
+    return Task(form["id"], str((form["data"] or {}).get("item")), models, touched)
+
+
+def _by_item(tasks: Iterable[Task]) -> dict[str, Task]:
+    """The oldest task of each item."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        found.setdefault(task.item, task)
+    return found
+
+
+def _equals(name: str, value: int) -> Json:
+    return {"filter": f"filter:tasks:{name}", "operator": "equal", "type": "Number", "value": value}
