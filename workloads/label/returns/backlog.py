@@ -26,7 +26,7 @@ WINDOW_DAYS = 28  # four of every day of the week
 LEAST_DAYS = 7  # one of every day of the week
 LEAST_HANDLED = 20
 FARTHEST_DAYS = 3650  # beyond it a date is no forecast
-RESAMPLES = 2000
+RESAMPLES = 1000
 INTERVAL = (0.1, 0.9)
 SEED = 7
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LEAST_REVIEWS = 20  # in each group; with fewer the interval of a median spans most of the values
 LEAST_DOCUMENTS = 5  # in each group; fewer are hardly a draw
-RESAMPLES = 2000
+RESAMPLES = 1000
 INTERVAL = (0.025, 0.975)
 SEED = 7  # the same reviews give the same figures
 
