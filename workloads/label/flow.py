@@ -4,6 +4,9 @@
 
 Every stage does only what is missing, so that a run that was killed anywhere is started again, and goes on. The run
 holds the project's lock; a stage has it too, so that nothing begins while an orphan of a killed run still works.
+
+A project that begins with labelled sentences learns from them first, so that the very first items are shown marked:
+fetch → convert → finetune → evaluate → promote → preannotate → publish → [people] → collect → roi
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from workloads.errors import ConfigError, NodeError, printable
 from workloads.label import params as projects
 from workloads.label import runs
 from workloads.label import site as sites
+from workloads.label.records import Promotion, PromotionEnd, Review
 from workloads.label.runs import Error, State, Step
 from workloads.label.workspace import Workspace
 
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from workloads.label.site import Site
 
 STAGES = ("fetch", "convert", "preannotate", "publish", "collect", "finetune", "evaluate", "promote", "roi")
+BEFORE_LEARNING, LEARNING = ("fetch", "convert"), ("finetune", "evaluate", "promote")
 PACKAGE = Path(__file__).resolve().parents[2]  # the folder that `workloads` lies in: the stages' Python finds it there
 
 
@@ -77,6 +82,22 @@ def between(first: str | None, last: str | None) -> tuple[str, ...]:
     return STAGES[begin : end + 1]
 
 
+def ordered(stages: tuple[str, ...], *, learns_first: bool) -> tuple[str, ...]:
+    """Pure: the order in which they run. Who begins with labelled sentences wants the first items marked already."""
+    if not learns_first:
+        return stages
+    early = [name for name in stages if name in LEARNING]
+    at = next((n for n, name in enumerate(stages) if name not in BEFORE_LEARNING), len(stages))
+    return (*stages[:at], *early, *(name for name in stages[at:] if name not in LEARNING))
+
+
+def learns_first(at: Place) -> bool:
+    """Whether there is a first model to make before anything is shown: seeds, no reviews, and nothing ever served."""
+    if at.params.finetune.seeds is None or at.work.read(Review, "reviews.jsonl"):
+        return False
+    return not any(each.end is PromotionEnd.SERVING for each in at.work.read(Promotion, "promotions.jsonl"))
+
+
 def run(at: Place, stages: tuple[str, ...], told: Told, *, afresh: bool = False) -> runs.Run:
     """Do the stages one after the other, until one fails; what happened is in run.json, also while it happens.
 
@@ -84,7 +105,7 @@ def run(at: Place, stages: tuple[str, ...], told: Told, *, afresh: bool = False)
     """
     with at.work.locked("run") as lock:
         record = runs.begin(at.work, at.params.name, _now(), afresh=afresh)
-        for name in stages:
+        for name in ordered(stages, learns_first=learns_first(at)):
             told.begin(name)
             begun = Step(stage=name, state=State.RUNNING, began_at=_now())
             runs.write(at.work, record.stepped(begun))
