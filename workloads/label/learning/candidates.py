@@ -1,0 +1,63 @@
+"""Folders of candidates/ → the newest one, and what it was made of and with.
+
+candidates/<run>/model/          model.safetensors, config.json, tokenizer.json, tokenizer_config.json
+candidates/<run>/model.onnx, tokenizer.json, card.json     what Calypso gets
+candidates/<run>/training.jsonl  Learned: what it was trained and calibrated on
+candidates/<run>/recipe.json     Recipe: with what
+candidates/.training/<sha256>/   a training that is under way
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workloads.label.learning.examples import Learned
+from workloads.label.learning.model import CARD
+from workloads.label.records import ModelCard, Record, Sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloads.label.workspace import Workspace
+
+FOLDER, TRAINING, RECIPE = "candidates", "training.jsonl", "recipe.json"
+
+
+class Recipe(Record):
+    """Everything but the examples that makes a model what it is; the same recipe and examples, the same model."""
+
+    base: str
+    base_sha256: Sha256  # of weights and tokenizer
+    labels: list[str]
+    epochs: float
+    batch: int
+    learning_rate: float
+    seed: int
+    window_tokens: int
+    overlap_tokens: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that was trained, whole."""
+
+    run: str
+    folder: Path
+    card: ModelCard
+    recipe: Recipe
+    learned: list[Learned]
+
+
+def newest(work: Workspace) -> Candidate | None:
+    """The one of the last run that made one."""
+    runs = sorted(each.parent.name for each in work.path(FOLDER).glob(f"[!.]*/{CARD}"))
+    return load(work, runs[-1]) if runs else None
+
+
+def load(work: Workspace, run: str) -> Candidate:
+    """A run's."""
+    folder = work.path(FOLDER, run)
+    card, recipe = (folder / CARD).read_bytes(), (folder / RECIPE).read_bytes()
+    learned = work.read(Learned, f"{FOLDER}/{run}/{TRAINING}")
+    return Candidate(run, folder, ModelCard.model_validate_json(card), Recipe.model_validate_json(recipe), learned)

@@ -1,0 +1,137 @@
+"""Examples and a recipe → candidates/<run>/, which appears whole: weights, model.onnx, tokenizer, card.
+
+What is under way lies in candidates/.training/<sha256 of the examples>/, and another training's remains are removed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import importlib.metadata
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from workloads.label.learning import calibration, candidates, decode, export, training
+from workloads.label.learning.examples import Learned, divided, training_sha256
+from workloads.label.learning.model import CARD, MODEL, TOKENIZER, Reader
+from workloads.label.learning.network import Network
+from workloads.label.learning.tokens import Tokenizer
+from workloads.label.records import ModelCard
+from workloads.label.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloads.label.learning.candidates import Recipe
+    from workloads.label.learning.examples import Example
+    from workloads.label.stages import Context, Report
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+TOKENIZER_SETTINGS = "tokenizer_config.json"
+COMPARED = 64  # windows whose logits are compared
+UNDER_WAY = ".training"
+
+
+def make(context: Context, examples: list[Example], recipe: Recipe) -> Report:
+    """Train, calibrate, export; goes on where a killed one stopped. Raises MissingModelError, OSError."""
+    sha256, base = training_sha256(examples), context.params.folder / recipe.base
+    state = prepared(context.work, sha256, recipe)
+    tokenizer, model = Tokenizer(base / TOKENIZER), training.base(base, recipe.labels, recipe.seed)
+    most = min(recipe.window_tokens, model.config.max_position_embeddings)
+    learned, apart = divided(examples)
+    windows = training.taught(learned, recipe.labels, tokenizer, most, recipe.overlap_tokens)
+    steps = training.train(
+        model,
+        windows,
+        context.params.finetune,
+        state / "checkpoints",
+        lambda done, total: context.tell(done, total, "steps"),
+    )
+
+    made = Workspace(state / "candidate")
+    shutil.rmtree(made.folder, ignore_errors=True)
+    model = model.to("cpu").eval()
+    model.save_pretrained(made.path("model"))
+    for name in (TOKENIZER, TOKENIZER_SETTINGS):
+        if (base / name).exists():
+            shutil.copyfile(base / name, made.path("model", name))
+    shutil.copyfile(base / TOKENIZER, made.path(TOKENIZER))
+    export.export(model, made.path(MODEL))
+    by_length = sorted({tuple(each.ids) for each in windows}, key=len)
+    compared = by_length[:: max(1, len(by_length) // COMPARED)] + by_length[-1:]
+    reader = Reader(tokenizer, Network(made.path(MODEL)), most, recipe.overlap_tokens)
+    temperature, told = calibrated(reader, apart, recipe)
+    made.replace(candidates.TRAINING, lines(learned, apart))
+    made.put(candidates.RECIPE, recipe.model_dump_json().encode())
+    card = ModelCard(
+        run=context.run, project=context.params.name, labels=recipe.labels, base=recipe.base,
+        tokenizer_sha256=digest(made.path(TOKENIZER)), onnx_sha256=digest(made.path(MODEL)),
+        examples=len(examples), synthetic=sum(each.synthetic for each in examples), training_sha256=sha256,
+        seed=recipe.seed, epochs=recipe.epochs, temperature=temperature, max_tokens=most,
+        parity=export.parity(model, made.path(MODEL), compared), versions=versions(),
+        trained_at=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+    made.put(CARD, card.model_dump_json(indent=1).encode())
+    made.folder.rename(context.work.path(candidates.FOLDER, context.run))
+    shutil.rmtree(state)
+    report: Report = {"result": "trained", "examples": len(examples), "apart": len(apart), "windows": len(windows)}
+    return {**report, "steps": steps, "parity": float(f"{card.parity:.2g}"), "temperature": temperature, **told}
+
+
+def prepared(work: Workspace, sha256: str, recipe: Recipe) -> Path:
+    """The folder of this training, with what an earlier run left of it if recipe and libraries are the same."""
+    above = work.path(candidates.FOLDER, UNDER_WAY)
+    state = above / sha256
+    above.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for other in above.iterdir():
+        if other != state:
+            shutil.rmtree(other)
+    text = json.dumps({"recipe": recipe.model_dump(), "versions": versions()}).encode()
+    begun = Workspace(state)
+    if not begun.path("begun.json").exists() or begun.path("begun.json").read_bytes() != text:
+        shutil.rmtree(state, ignore_errors=True)
+        (state / "checkpoints").mkdir(mode=0o700, parents=True)
+        begun.put("begun.json", text)
+    return state
+
+
+def calibrated(reader: Reader, apart: list[Example], recipe: Recipe) -> tuple[float, Report]:
+    """The temperature, and how far scores were and are from the truth, over how many entities."""
+    read = reader.read([each.text for each in apart], recipe.batch)
+    truth = [each.spans for each in apart]
+    temperature = calibration.temperature(read, truth, recipe.labels)
+    right = [
+        bool(hit) for each, true in zip(read, truth, strict=True) for hit in calibration.hits(each, true, recipe.labels)
+    ]
+
+    def error(at: float) -> float | None:
+        told = [
+            score for each in read for score in decode.scores(decode.runs(each.logits), decode.odds(each.logits, at))
+        ]
+        found = calibration.error(told, right)
+        return None if found is None else round(found, 4)
+
+    return temperature, {
+        "calibration_error": error(temperature), "calibration_error_before": error(1.0),
+        "calibration_entities": len(right),
+    }  # fmt: skip
+
+
+def lines(learned: list[Example], apart: list[Example]) -> list[Learned]:
+    """What training.jsonl says."""
+    return [
+        Learned(item=each.item, digest=each.digest, at=each.at, apart=kept)
+        for some, kept in ((learned, False), (apart, True)) for each in some
+    ]  # fmt: skip
+
+
+def digest(file: Path) -> str:
+    """The file's SHA-256."""
+    with file.open("rb") as read:
+        return hashlib.file_digest(read, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that a model depends on."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}

@@ -1,0 +1,143 @@
+"""A folder with model.onnx, tokenizer.json and card.json, and texts → what the model says of them.
+
+The same folder lies in Calypso's repository, as a candidate, and in serving/<version>/; its hashes are checked here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import ValidationError
+
+from workloads.errors import DamagedError, MissingModelError
+from workloads.label.learning import bio, decode
+from workloads.label.learning.network import Network
+from workloads.label.learning.tokens import Tokenizer
+from workloads.label.learning.windows import believed, windows
+from workloads.label.records import ModelCard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workloads.label.learning.bio import Word
+    from workloads.label.learning.network import Logits
+    from workloads.label.records import Span
+
+MODEL, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "card.json"
+
+
+@dataclass(frozen=True)
+class Read:
+    """A text as a model reads it: its words, and a row of logits for each."""
+
+    words: list[Word]
+    logits: Logits
+
+
+@dataclass
+class Windowed:
+    """A text on its way through the network."""
+
+    words: list[Word]
+    windows: list[tuple[range, range, list[int]]]  # where it lies, which tokens it is believed about, framed tokens
+    rows: dict[int, Logits] = field(default_factory=dict)  # by window
+
+
+class Reader:
+    """Tokenizer and network; `most` tokens of a window, frame included, of which about `overlap` are seen twice."""
+
+    def __init__(self, tokenizer: Tokenizer, network: Network, most: int, overlap: int) -> None:
+        self._tokenizer, self._network = tokenizer, network
+        self._size, self._overlap = room(most, overlap, tokenizer.frame)
+
+    def read(self, texts: Sequence[str], batch: int) -> list[Read]:
+        """Every text; windows of like length go through the network together, `batch` at a time."""
+        given = [self._windowed(each.ids, each.words) for each in self._tokenizer.read(texts)]
+        order = [(at, number) for at, text in enumerate(given) for number in range(len(text.windows))]
+        order.sort(key=lambda place: len(given[place[0]].windows[place[1]][2]))
+        for start in range(0, len(order), batch):
+            places = order[start : start + batch]
+            rows = self._network.logits([given[at].windows[number][2] for at, number in places])
+            for (at, number), row in zip(places, rows, strict=True):
+                given[at].rows[number] = row
+        return [Read(text.words, self._of_words(text)) for text in given]
+
+    def _windowed(self, ids: list[int], words: list[Word]) -> Windowed:
+        places = windows(len(ids), self._size, self._overlap) if words else []
+        framed = [self._tokenizer.framed(ids[place.start : place.stop]) for place in places]
+        return Windowed(words, list(zip(places, believed(places), framed, strict=True)))
+
+    def _of_words(self, text: Windowed) -> Logits:
+        """Of each word, the row of its first token, from the window that knows it best."""
+        if not text.windows:
+            return np.zeros((0, 1), np.float32)
+        shift = len(self._tokenizer.before)
+        parts = [
+            text.rows[number][shift + mine.start - place.start : shift + mine.stop - place.start]
+            for number, (place, mine, _) in enumerate(text.windows)
+        ]
+        return np.asarray(np.concatenate(parts)[[word.token for word in text.words]])
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model says of one text."""
+
+    spans: list[Span]
+    certainty: float
+
+
+class Model:
+    """A whole model. Raises MissingModelError when a file is not there, DamagedError when one is not the card's."""
+
+    def __init__(self, folder: Path, overlap: int) -> None:
+        self.card = card(folder)
+        try:
+            digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (MODEL, TOKENIZER)]
+        except FileNotFoundError as error:
+            raise MissingModelError(f"{error.filename} is not there") from None
+        if digests != [self.card.onnx_sha256, self.card.tokenizer_sha256]:
+            raise DamagedError(
+                f"{folder}: the model or its tokenizer is not the one that the card names",
+                usually="it was damaged on the way or at rest, or somebody has replaced it",
+                next_step="move the folder away and run again.",
+            )
+        self.outputs = bio.outputs(self.card.labels)
+        network, tokenizer = Network(folder / MODEL), Tokenizer(folder / TOKENIZER)
+        self._reader = Reader(tokenizer, network, self.card.max_tokens, overlap)
+
+    def say(self, texts: Sequence[str], batch: int) -> list[Said]:
+        """What it says of each text, with calibrated scores."""
+        return [self.said(read) for read in self.read(texts, batch)]
+
+    def read(self, texts: Sequence[str], batch: int) -> list[Read]:
+        """Words and logits of each text; raises DamagedError when the model has other outputs than its card."""
+        found = self._reader.read(texts, batch)
+        if any(len(read.words) and read.logits.shape[1] != len(self.outputs) for read in found):
+            raise DamagedError(f"the model has not one output for each of {', '.join(self.outputs)}")
+        return found
+
+    def said(self, read: Read) -> Said:
+        """Words and logits → spans and certainty."""
+        spans = decode.spans(read.words, read.logits, self.card.labels, self.card.temperature)
+        return Said(spans, decode.certainty(read.logits, self.card.temperature))
+
+
+def room(most: int, overlap: int, frame: int) -> tuple[int, int]:
+    """How many tokens of text a window holds, and how many of them the next one repeats."""
+    size = most - frame
+    return size, min(overlap, (size - 1) // 2)
+
+
+def card(folder: Path) -> ModelCard:
+    """What is known of the model in a folder."""
+    try:
+        return ModelCard.model_validate_json((folder / CARD).read_bytes())
+    except FileNotFoundError:
+        raise MissingModelError(f"{folder / CARD} is not there") from None
+    except ValidationError:
+        raise DamagedError(f"{folder / CARD} is no card of a model", next_step="move the folder away.") from None

@@ -1,0 +1,83 @@
+"""Reviews → a candidate: trained, calibrated on documents kept apart, exported to ONNX; or why there is none.
+
+Nothing is trained when nothing new was learned since the last candidate. A training that was killed goes on from its
+last checkpoint, in this run or another, as long as examples and recipe are the same; its candidate appears whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+from workloads.errors import MissingModelError
+from workloads.label.learning import candidates, serving
+from workloads.label.learning.candidates import Recipe
+from workloads.label.learning.examples import reviewed, seeds, training_sha256, unseen
+from workloads.label.learning.model import TOKENIZER
+from workloads.label.records import Item, Review
+
+if TYPE_CHECKING:
+    from workloads.label.learning.candidates import Candidate
+    from workloads.label.learning.examples import Example
+    from workloads.label.params import Finetune
+    from workloads.label.stages import Context, Report
+
+WEIGHTS = "model.safetensors"
+
+
+def run(context: Context) -> Report:
+    """Train if there is anything new to learn; raises MissingModelError without a base model, ConfigError for seeds."""
+    began, params = time.monotonic(), context.params
+    last = candidates.newest(context.work)
+    examples = reviewed(context.work.read(Item, "items.jsonl"), context.work.read(Review, "reviews.jsonl"))
+    first = last is None and len(examples) < params.finetune.least_new_reviews and not serving.served(context)
+    if first and params.finetune.seeds:
+        examples = seeds(params.folder / params.finetune.seeds, params.labels)
+    recipe = recipe_of(context)
+    why_not = nothing_new(examples, recipe, last, params.finetune)
+    if last and last.run == context.run:
+        why_not = "this run has made its candidate"
+    if why_not:
+        return {"result": f"nothing new: {why_not}", "examples": len(examples)}
+    from workloads.label.learning import making  # brings torch, which takes seconds
+
+    made = making.make(context, examples, recipe)
+    return {**made, "seconds": round(time.monotonic() - began, 3)}
+
+
+def nothing_new(examples: list[Example], recipe: Recipe, last: Candidate | None, settings: Finetune) -> str:
+    """Why training would be in vain, or empty. Seeds suffice for a first model; later ones want enough new reviews."""
+    if not examples:
+        return "nobody has reviewed anything, and the project has no seeds"
+    seeded = all(each.at is None for each in examples)
+    if last is None:
+        enough = seeded or len(examples) >= settings.least_new_reviews
+        return "" if enough else f"{len(examples)} reviews, {settings.least_new_reviews} are wanted"
+    if recipe != last.recipe:
+        return ""
+    new = unseen(examples, last.learned)
+    if training_sha256(examples) == last.card.training_sha256 or len(new) < settings.least_new_reviews:
+        return f"{len(new)} new reviews since the last candidate, {settings.least_new_reviews} are wanted"
+    return ""
+
+
+def recipe_of(context: Context) -> Recipe:
+    """What the next model is to be made with; raises MissingModelError."""
+    params, settings = context.params, context.params.finetune
+    base = params.folder / settings.base if settings.base else context.site.base_model
+    total = hashlib.sha256()
+    for name in (WEIGHTS, TOKENIZER):
+        try:
+            total.update((base / name).read_bytes())
+        except OSError:
+            raise MissingModelError(
+                f"{base / name} is not there",
+                usually="no base model was put on this machine, or its weights are a pickle, which is not read",
+                next_step="put one there, or name another folder with finetune.base in project.toml.",
+            ) from None
+    return Recipe(
+        base=str(base), base_sha256=total.hexdigest(), labels=params.labels, epochs=settings.epochs,
+        batch=settings.batch, learning_rate=settings.learning_rate, seed=settings.seed,
+        window_tokens=params.preannotate.window_tokens, overlap_tokens=params.preannotate.overlap_tokens,
+    )  # fmt: skip
