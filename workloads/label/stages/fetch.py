@@ -81,7 +81,7 @@ class Fetching:
         fresh: list[Seen] = []
         for seen in self._files():
             here[seen.path] = seen
-            if seen != self.seen.get(seen.path):
+            if seen != self.seen.get(seen.path) or seen.id not in self.documents:
                 fresh.append(seen)
             if len(fresh) >= WRITTEN_EVERY:
                 self._write(fresh)
