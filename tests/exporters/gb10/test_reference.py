@@ -27,6 +27,7 @@ from exporters.gb10.sources.host import Host
 from exporters.gb10.sources.sampler_process import SamplerProgram
 from exporters.web.server import Counts
 from lab import gb10
+from tests.exporters import reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     Seen = tuple[dict[str, Entry], list[str], set[str]]
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-PAGE = CHECKOUT / "docs/metrics.md"
+TITLE = "# Metrics of the GB10 exporter"
 COLLECTORS = Path(package.__file__).parent
 PRIVILEGED = CHECKOUT / "exporters/gb10/privileged.py"
 AGE_S = 900.0  # every scenario has happened by then, and NVML answers again
@@ -128,11 +129,11 @@ def seen(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 
 def test_the_page_is_what_the_collectors_tell(seen: Seen, request: pytest.FixtureRequest) -> None:
-    """`--update-golden` writes docs/metrics.md anew; the diff is then read by a person."""
+    """`--update-golden` writes the section anew; the diff is then read by a person."""
     text = page(*seen[:2])
     if request.config.getoption("--update-golden"):
-        PAGE.write_text(text)
-    assert text == PAGE.read_text()
+        reference.write(TITLE, text)
+    assert text == reference.section(TITLE)
 
 
 def test_no_metric_is_left_out(seen: Seen) -> None:

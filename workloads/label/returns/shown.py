@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloads.errors import printable
 from workloads.label.returns.file import HeldOut, Shown
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from workloads.label.returns.groups import Seen
 
 MOST_MODELS = 10
+MOST_CHARACTERS = 100
 UNNAMED = "unknown"  # a prediction without its model's name, imported by hand
 
 
@@ -25,7 +27,7 @@ def shown(reviews: Iterable[Seen]) -> list[Shown]:
     by_model: dict[str, list[Seen]] = {}
     for one in reviews:
         if one.review.shown is not None:
-            by_model.setdefault(one.review.model or UNNAMED, []).append(one)
+            by_model.setdefault(printable(one.review.model or UNNAMED, MOST_CHARACTERS), []).append(one)
     return [_of(model, of) for model, of in list(by_model.items())[-MOST_MODELS:]]
 
 
