@@ -53,7 +53,7 @@ HELP = {
     "model_latency_seconds": "From the first review that only this model learned from until it served.",
     "model_first_review_timestamp_seconds": "When that review was made, in seconds since 1970.",
     "model_serving_timestamp_seconds": "When the model began to serve, in seconds since 1970.",
-    "waiting_reviews": "n: items reviewed since the run that made the serving model began; it may not know them.",
+    "waiting_reviews": "n: items whose last review the serving model has not learned from.",
     "waiting_least_reviews": "With fewer than so many nothing is trained.",
     "waiting_since_timestamp_seconds": "When the oldest of them was reviewed. Absent: none waits.",
     # ---- what is left ----

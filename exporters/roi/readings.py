@@ -61,9 +61,10 @@ def _told(roi: Json) -> Iterator[Sample]:
     yield from _one("models_delivered", roi["delivered"])
     for delivery in roi["deliveries"]:
         yield from _delivery(delivery)
-    yield from _one("waiting_reviews", roi["waiting"]["reviews"])
-    yield from _one("waiting_least_reviews", roi["waiting"]["needed"])
-    yield from _one("waiting_since_timestamp_seconds", _moment(roi["waiting"]["oldest_at"]))
+    if waiting := roi["waiting"]:
+        yield from _one("waiting_reviews", waiting["reviews"])
+        yield from _one("waiting_least_reviews", waiting["needed"])
+        yield from _one("waiting_since_timestamp_seconds", _moment(waiting["oldest_at"]))
     yield from _backlog(roi["backlog"])
     yield from _cost(roi["cost"] or {}, roi["currency"])
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads.label.records import Arm, PromotionEnd
+from workloads.label.learning.examples import reviewed, unseen
+from workloads.label.records import PromotionEnd
 from workloads.label.returns.file import Delivery, Waiting
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from workloads.label.records import Promotion
-    from workloads.label.returns.groups import Seen
+    from workloads.label.learning.examples import Learned
+    from workloads.label.records import Item, Promotion, Review
 
 
 def served(promotions: Iterable[Promotion]) -> list[Promotion]:
@@ -40,17 +40,11 @@ def deliveries(promotions: Iterable[Promotion]) -> list[Delivery]:
     ]
 
 
-def waiting(reviews: Sequence[Seen], learned_until: dt.datetime | None, needed: int) -> Waiting:
-    """What may be trained on and came after `learned_until`; None: nothing that serves has learned from anybody."""
-    new = [
-        one
-        for one in reviews
-        if one.item.arm is not Arm.TEST
-        and not one.review.skipped
-        and (learned_until is None or one.review.at > learned_until)
-    ]
-    oldest = min((one.review.at for one in new), default=None)
-    return Waiting(reviews=len({one.item.id for one in new}), needed=needed, oldest_at=oldest)
+def waiting(items: Iterable[Item], reviews: Iterable[Review], learned: Iterable[Learned], needed: int) -> Waiting:
+    """What would be learned from and the serving model has not; `learned`: what it was made of."""
+    new = [each for each in unseen(reviewed(items, reviews), learned) if each.at and not each.synthetic]
+    oldest = min((each.at for each in new if each.at), default=None)
+    return Waiting(reviews=len(new), needed=needed, oldest_at=oldest)
 
 
 def served_name(promotion: Promotion) -> str:

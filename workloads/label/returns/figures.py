@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
+    from workloads.label.learning.examples import Learned
     from workloads.label.params import Params
     from workloads.label.records import Document, Evaluation, Item, Promotion, Published, Review
     from workloads.label.returns.groups import Seen
@@ -25,7 +26,7 @@ MOST_DELIVERIES = 10
 
 @dataclass(frozen=True)
 class Known:
-    """What the records of a workspace say. The last two are of the model that serves; None while there is none."""
+    """What the records of a workspace say. The last two are of the model that serves."""
 
     documents: Sequence[Document] = ()
     converted: int = 0
@@ -35,7 +36,7 @@ class Known:
     reviews: Sequence[Review] = ()
     promotions: Sequence[Promotion] = ()
     evaluation: Evaluation | None = None
-    learned_until: dt.datetime | None = None  # it has learned from every review up to then
+    learned: Sequence[Learned] | None = ()  # what it was made of; None: nobody knows any more
 
 
 def figures(params: Params, known: Known, now: dt.datetime) -> Roi:
@@ -60,7 +61,9 @@ def figures(params: Params, known: Known, now: dt.datetime) -> Roi:
         held_out=held_out(known.evaluation, served_name(serving[-1]) if serving else None),
         deliveries=delivered[-MOST_DELIVERIES:],
         delivered=len(delivered),
-        waiting=waiting(reviews, known.learned_until, params.finetune.least_new_reviews),
+        waiting=None
+        if known.learned is None
+        else waiting(known.items, known.reviews, known.learned, params.finetune.least_new_reviews),
         backlog=backlog(
             known.items,
             reviews,

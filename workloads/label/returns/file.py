@@ -90,7 +90,7 @@ class Delivery(Record):
 
 
 class Waiting(Record):
-    """Reviews that the serving model has not learned from."""
+    """Reviews that the serving model has yet to learn from, an item once; held-out and skipped ones never are learned."""
 
     reviews: Count
     needed: Count  # fewer train no model
@@ -159,6 +159,6 @@ class Roi(Record):
     held_out: HeldOut | None
     deliveries: list[Delivery]  # in their order; the last ten at most
     delivered: Count  # all that there ever were
-    waiting: Waiting
+    waiting: Waiting | None
     backlog: Backlog
     cost: Cost | None  # None: nothing is finished, or no lead time is known

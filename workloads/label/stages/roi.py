@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from workloads.label.learning import candidates
+from workloads.label.learning.examples import Learned
 from workloads.label.records import Converted, Document, Evaluation, Item, Promotion, Published, Quarantined, Review
 from workloads.label.returns.delivery import served
 from workloads.label.returns.figures import Known, figures
@@ -16,8 +18,6 @@ from workloads.label.returns.file import FILE
 if TYPE_CHECKING:
     from workloads.label.stages import Context, Report
     from workloads.label.workspace import Workspace
-
-RUN_BEGAN = "%Y%m%dT%H%M%SZ"  # how the name of a run begins
 
 
 def run(context: Context) -> Report:
@@ -28,7 +28,7 @@ def run(context: Context) -> Report:
         "reviews": sum(times.reviews for times in roi.groups.values()),
         "open": roi.backlog.open,
         "speedup": round(roi.comparison.speedup, 2) if roi.comparison else None,
-        "waiting": roi.waiting.reviews,
+        "waiting": roi.waiting.reviews if roi.waiting else None,
         "last_model_latency_hours": round(roi.deliveries[-1].seconds / 3600, 2) if roi.deliveries else None,
         "seconds_per_item": round(roi.cost.seconds, 1) if roi.cost else None,
     }
@@ -47,24 +47,18 @@ def known(work: Workspace) -> Known:
         reviews=work.read(Review, "reviews.jsonl"),
         promotions=promotions,
         evaluation=evaluation(work, serving[0].run) if serving else None,
-        learned_until=began(serving[0]) if serving else None,
+        learned=learned(work, serving[0].run) if serving else (),
     )
 
 
 def evaluation(work: Workspace, run: str) -> Evaluation | None:
     """Of the candidate that serves; None when it is gone, or was made elsewhere."""
     with suppress(OSError, ValidationError):
-        return Evaluation.model_validate_json(work.path("candidates", run, "evaluation.json").read_bytes())
+        return Evaluation.model_validate_json(work.path(candidates.FOLDER, run, "evaluation.json").read_bytes())
     return None
 
 
-def began(promotion: Promotion) -> dt.datetime | None:
-    """When the run that made the model began: all reviews from before it were collected. None: it learned from nobody.
-
-    The later ones may have been collected too: they are told as waiting, so that nothing that waits is left out.
-    """
-    if promotion.first_review_at is None:
-        return None
-    with suppress(ValueError):
-        return dt.datetime.strptime(promotion.run.partition("-")[0], RUN_BEGAN).replace(tzinfo=dt.UTC)
-    return promotion.first_review_at
+def learned(work: Workspace, run: str) -> list[Learned] | None:
+    """What its model was made of; None when that is gone, or it was made elsewhere."""
+    name = f"{candidates.FOLDER}/{run}/{candidates.TRAINING}"
+    return work.read(Learned, name) if work.path(name).exists() else None

@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import random
 
+from workloads.label.learning.examples import Learned, reviewed
 from workloads.label.params import Params
 from workloads.label.records import (
     Arm,
@@ -30,7 +31,7 @@ BEGAN = NOW - dt.timedelta(days=110)
 DOCUMENTS, PARTS = 400, 2
 ARMS = [Arm.TEST] * 15 + [Arm.CONTROL] * 5 + [Arm.ASSISTED] * 80
 FIRST, SECOND = 30, 80  # days until the models serve
-LEARNED_UNTIL = BEGAN + dt.timedelta(days=SECOND - 1)
+LEARNED_UNTIL = BEGAN + dt.timedelta(days=SECOND) - dt.timedelta(hours=1)
 BLANK_S, ASSISTED_S = 60.0, 30.0
 
 
@@ -49,7 +50,7 @@ def item(number: int, arm: Arm = Arm.ASSISTED, document: int | None = None, *, s
         document=sha(document if document is not None else number),
         part=0,
         start=0,
-        text="Ada Lovelace, 1843-10-18",
+        text=f"Ada Lovelace, 1843-10-18, {number}",
         arm=arm,
         synthetic=synthetic,
     )
@@ -88,6 +89,11 @@ def evaluation(precision: float = 0.8) -> Evaluation:
         run="x", serving=None, test_set="v002", items=120, documents=60, candidate={"all": score}, incumbent=None,
         difference=None, difference_low=None, confidence=0.98, latency_ms=12.0, at=NOW,
     )  # fmt: skip
+
+
+def learned(items: list[Item], reviews: list[Review]) -> list[Learned]:
+    """What a model was made of that all of these went into."""
+    return [Learned(item=one.item, digest=one.digest, at=one.at, apart=False) for one in reviewed(items, reviews)]
 
 
 def known() -> Known:
@@ -135,5 +141,5 @@ def known() -> Known:
             promotion(3, second, second + dt.timedelta(days=3), end=PromotionEnd.ROLLED_BACK),
         ],
         evaluation=evaluation(),
-        learned_until=LEARNED_UNTIL,
+        learned=learned(items, [one for one in reviews if one.at <= LEARNED_UNTIL]),
     )

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workloads.label.returns.archive import BEGAN, LEARNED_UNTIL, NOW, item, known, params, promotion, review
+from tests.workloads.label.returns.archive import (
+    BEGAN,
+    LEARNED_UNTIL,
+    NOW,
+    item,
+    known,
+    params,
+    promotion,
+    review,
+    span,
+)
+from tests.workloads.label.returns.archive import learned as knows
 from workloads.label.records import Arm, PromotionEnd
 from workloads.label.returns.backlog import LEAST_HANDLED, forecast, months
 from workloads.label.returns.delivery import deliveries, waiting
@@ -28,6 +39,7 @@ def test_the_figures_of_a_project() -> None:
     assert roi.comparison.speedup_low < 2.0 < roi.comparison.speedup_high
     assert [one.model for one in roi.deliveries] == ["contracts:1", "contracts:2"]
     assert roi.deliveries[1].seconds == (50 * DAY - dt.timedelta(hours=2)).total_seconds()
+    assert roi.waiting
     assert roi.waiting.oldest_at
     assert LEARNED_UNTIL < roi.waiting.oldest_at < LEARNED_UNTIL + DAY
     assert (roi.backlog.open, roi.backlog.published) == (200, 50)
@@ -45,6 +57,7 @@ def test_a_project_without_reviews_has_no_figures() -> None:
     """Nothing is 0 that is not known: what cannot be told is absent."""
     roi = figures(params(), Known(items=[item(1)]), NOW)
     assert (roi.groups, roi.comparison, roi.held_out, roi.deliveries, roi.cost) == ({}, None, None, [], None)
+    assert roi.waiting
     assert (roi.waiting.oldest_at, roi.backlog.forecast, roi.backlog.open) == (None, None, 1)
 
 
@@ -63,14 +76,23 @@ def test_only_what_came_to_serve_was_delivered() -> None:
 def test_what_a_model_may_train_on_waits_until_one_has() -> None:
     """Held-out, skipped and learned reviews do not wait; an item that two people saw waits once."""
     learned, new, held, skipped = item(1), item(2), item(3, Arm.TEST), item(4)
-    items = {one.id: one for one in (learned, new, held, skipped)}
+    items = [learned, new, held, skipped]
     reviews = [
         review(learned, NOW - 3 * DAY), review(new, NOW - DAY), review(new, NOW, reviewer=2), review(held, NOW),
         review(skipped, NOW, skipped=True),
     ]  # fmt: skip
-    found = waiting(seen(reviews, items, 900.0), NOW - 2 * DAY, 20)
-    assert (found.reviews, found.oldest_at) == (1, NOW - DAY)
-    assert waiting(seen(reviews, items, 900.0), None, 20).oldest_at == NOW - 3 * DAY
+    found = waiting(items, reviews, knows(items, reviews[:1]), 20)
+    assert (found.reviews, found.oldest_at) == (1, NOW)
+    assert waiting(items, reviews, [], 20).oldest_at == NOW - 3 * DAY
+
+
+def test_a_review_that_somebody_changes_waits_anew() -> None:
+    """A model that learned the old spans has not learned the new ones; one that is touched and left as it was has."""
+    one = item(1)
+    old = review(one, NOW - 3 * DAY)
+    changed, touched = review(one, NOW, spans=[span(12)]), review(one, NOW)
+    assert waiting([one], [changed], knows([one], [old]), 20).oldest_at == NOW
+    assert waiting([one], [touched], knows([one], [old]), 20).reviews == 0
 
 
 @given(st.lists(MOMENTS), st.lists(MOMENTS))
