@@ -90,7 +90,7 @@ class Delivery(Record):
 
 
 class Waiting(Record):
-    """Reviews that the serving model has yet to learn from, an item once; held-out and skipped ones never are learned."""
+    """Reviews that the serving model has yet to learn from, an item once; held-out and skipped ones never are."""
 
     reviews: Count
     needed: Count  # fewer train no model

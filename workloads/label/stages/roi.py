@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from workloads.label.learning import candidates
 from workloads.label.learning.examples import Learned
 from workloads.label.records import Converted, Document, Evaluation, Item, Promotion, Published, Quarantined, Review
 from workloads.label.returns.delivery import served
@@ -54,11 +53,11 @@ def known(work: Workspace) -> Known:
 def evaluation(work: Workspace, run: str) -> Evaluation | None:
     """Of the candidate that serves; None when it is gone, or was made elsewhere."""
     with suppress(OSError, ValidationError):
-        return Evaluation.model_validate_json(work.path(candidates.FOLDER, run, "evaluation.json").read_bytes())
+        return Evaluation.model_validate_json(work.path("candidates", run, "evaluation.json").read_bytes())
     return None
 
 
 def learned(work: Workspace, run: str) -> list[Learned] | None:
     """What its model was made of; None when that is gone, or it was made elsewhere."""
-    name = f"{candidates.FOLDER}/{run}/{candidates.TRAINING}"
+    name = f"candidates/{run}/training.jsonl"
     return work.read(Learned, name) if work.path(name).exists() else None
