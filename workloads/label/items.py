@@ -48,7 +48,7 @@ def cuts(text: str, most: int) -> Iterator[tuple[int, int]]:
     """Start and end of each slice, without the blanks around it."""
     at = 0
     while at < len(text):
-        end = len(text) if len(text) - at <= most else at + _border(text[at : at + most])
+        end = len(text) if len(text) - at <= most else _border(text, at, at + most)
         inner = text[at:end].strip()
         if inner:
             start = at + text[at:end].index(inner)
@@ -56,21 +56,18 @@ def cuts(text: str, most: int) -> Iterator[tuple[int, int]]:
         at = end
 
 
-def _border(room: str) -> int:
-    """How much of the room to take."""
+def _border(text: str, start: int, most: int) -> int:
+    """Where a slice ends that begins at `start` and must end at `most` or before, with text left behind it."""
     for border in BORDERS:
-        ends = [found.end() for found in border.finditer(room)]
-        if ends and ends[-1] * LEAST >= len(room):
+        ends = [found.end() for found in border.finditer(text, start, most) if _parts(text, found.end())]
+        if ends and (ends[-1] - start) * LEAST >= most - start:
             return ends[-1]
-    return _before_cluster(room)
+    return next((end for end in range(most, max(most - CLUSTER, start), -1) if _parts(text, end)), most)
 
 
-def _before_cluster(room: str) -> int:
-    """The room's end, or before the last character if marks that belong to it could follow there."""
-    for back in range(1, min(CLUSTER, len(room) - 1)):
-        if not joins(room[-back]) and room[-back - 1] != JOINER:
-            return len(room) - back
-    return len(room)
+def _parts(text: str, at: int) -> bool:
+    """Whether characters that people read end here: no mark of the last one follows."""
+    return not joins(text[at]) and text[at - 1] != JOINER
 
 
 def joins(character: str) -> bool:

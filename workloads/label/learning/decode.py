@@ -36,17 +36,14 @@ def runs(logits: NDArray[np.float32]) -> list[Run]:
 
 
 def scores(found: Sequence[Run], odds: Odds) -> list[float]:
-    """Of each run, the probability that it is an entity from its first to its last word."""
+    """Of each run, the probability that it is an entity from its first to its last word, and neither more nor less."""
     told = []
-    ends = {(run.last, run.label) for run in found}
     for run in found:
         first, inner = bio.begin(run.label), bio.inside(run.label)
-        chance = odds[run.first, first]
-        if (run.first - 1, run.label) not in ends:  # with nothing to go on from, "inside" begins one, too
-            chance += odds[run.first, inner]
-        chance *= odds[run.first + 1 : run.last + 1, inner].prod()
-        if run.last + 1 < len(odds):
-            chance *= 1 - odds[run.last + 1, inner]
+        before = odds[run.first - 1, [first, inner]].sum() if run.first else 0.0
+        after = odds[run.last + 1, inner] if run.last + 1 < len(odds) else 0.0
+        begins = odds[run.first, first] + odds[run.first, inner] * (1 - before)  # see bio.runs
+        chance = begins * odds[run.first + 1 : run.last + 1, inner].prod() * (1 - after)
         told.append(float(min(max(chance, 0.0), 1.0)))
     return told
 

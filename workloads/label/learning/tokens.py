@@ -1,8 +1,8 @@
 """A text → the network's tokens and the words they make up, with offsets in the very text. Speaks to `tokenizers`.
 
 A tokenizer drops, folds and composes characters; its offset mapping still tells where in the original each token comes
-from. What it tells is mended in two ways: marks that were dropped belong to the character they stand on, and words
-that stem from one character (as "½" may) are one word.
+from. What it tells is mended: a character that was dropped belongs to the word that it touches, and words that share
+a character ("½" may become three), or part a letter from its accent, are one word.
 """
 
 from __future__ import annotations
@@ -63,28 +63,46 @@ class Tokenizer:
 
 
 def words(text: str, offsets: Sequence[tuple[int, int]], numbers: Sequence[int | None]) -> list[Word]:
-    """The words that tokens make up, by their offsets and the number of the word that each belongs to. Pure."""
+    """The words that tokens make up, by their offsets and the number of the word that each belongs to. Pure.
+
+    Words lie apart, in order, and no blank is at their ends. Every other character is in one, unless there are blanks
+    or the text's ends on both sides of a stretch for which no token stands.
+    """
     found: list[Word] = []
     number = None
     for token, ((start, end), belongs) in enumerate(zip(offsets, numbers, strict=True)):
-        start, end = _whole(text, start, end)  # noqa: PLW2901
+        start, end = _trimmed(text, start, end)  # noqa: PLW2901
         if start >= end:  # a token that stands for nothing of the text
             continue
-        if found and (belongs == number or start < found[-1].end):
-            last = found[-1]
-            found[-1] = last._replace(start=min(last.start, start), end=max(last.end, end))
+        last = found[-1] if found else None
+        if last:
+            last = found[-1] = last._replace(end=_reach(text, last.end, start))
+        if last and (belongs == number or start < last.end or (start == last.end and joins(text[start]))):
+            found[-1] = last._replace(end=max(last.end, end))
         else:
-            found.append(Word(start, end, token))
+            found.append(Word(_reach_back(text, start, last.end if last else 0), end, token))
         number = belongs
+    if found:
+        found[-1] = found[-1]._replace(end=_reach(text, found[-1].end, len(text)))
     return found
 
 
-def _whole(text: str, start: int, end: int) -> tuple[int, int]:
-    """Without blanks at either end, and with all marks on the last character."""
-    while start < end and text[start].isspace():
-        start += 1
-    while start < end and text[end - 1].isspace():
-        end -= 1
-    while start < end < len(text) and joins(text[end]):
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Without blanks at either end."""
+    covered = text[start:end]
+    start += len(covered) - len(covered.lstrip())
+    return start, start + len(covered.strip())
+
+
+def _reach(text: str, end: int, most: int) -> int:
+    """A word's end, with the characters behind it that no token stands for."""
+    while end < most and not text[end].isspace():
         end += 1
-    return start, end
+    return end
+
+
+def _reach_back(text: str, start: int, least: int) -> int:
+    """A word's start, with the characters before it that no token stands for."""
+    while start > least and not text[start - 1].isspace():
+        start -= 1
+    return start
