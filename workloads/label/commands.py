@@ -45,17 +45,20 @@ def run(  # noqa: PLR0913  (the options of a verb)
     \b
     spark-node label run --project examples/contracts --to publish
     """  # noqa: D301  (click's mark for "do not re-wrap")
-    from workloads.label import flow, progress, runs
+    from workloads.label import flow, progress
 
     at, stages = flow.place(project, site_file), flow.between(first, last)
     with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
         done = flow.run(at, stages, told, afresh=afresh)
+    page = flow.report(at, done.id)
+    if page and not as_json:
+        _say(f"report: {page}")
     if done.failed:
         raise flow.failure(done.failed)
     if as_json:
         click.echo(done.model_dump_json())
     else:
-        _say(f"{at.params.name}: run {done.id} is done; {at.work.path(runs.FOLDER, done.id)}")
+        _say(f"{at.params.name}: run {done.id} is done")
 
 
 @label.command()
