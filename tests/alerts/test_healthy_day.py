@@ -10,7 +10,7 @@ import pytest
 from lab import gb10
 from tests.alerts.day import DAY, Reading, read, series
 from tests.alerts.promtool import rules, verdict
-from tests.exporters.gb10 import promql
+from tests.exporters import promql
 
 FOLDER = Path(__file__).resolve().parents[2] / "exporters/gb10"
 MINUTES = sum(minutes for _, minutes in DAY)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporters.dashboards.limits import ALL_WELL, ANY
+from exporters.dashboards.panels import Column, Query, alert_list, lines, number, per, states
 from exporters.gb10.dashboards.board import UIDS, board
-from exporters.gb10.dashboards.limits import ALL_WELL, ANY, MEMORY, ZONE
-from exporters.gb10.dashboards.panels import Column, Query, alert_list, lines, number, per_spark, states
+from exporters.gb10.dashboards.limits import MEMORY, ZONE
 from exporters.gb10.dashboards.states import ANSWERS, LOW_POWER, LOW_POWER_WORDS, numbered
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def dashboard() -> Dashboard:
     return board("GB10 fleet", "Is anything wrong, is it used, is it hot, will memory run out?", [
         ("In five seconds", _in_five_seconds()),
         ("Which Spark", [
-            per_spark("Every Spark", "One line a Spark. A click on its name opens it.", _columns(),
-                      link=UIDS["One Spark"]),
+            per("Every Spark", "One line a Spark. A click on its name opens it.", _columns(),
+                by="instance", name="Spark", link=UIDS["One Spark"]),
             alert_list("Alerts", "Firing and pending, from whichever evaluator pages."),
         ]),
         ("Since when", [

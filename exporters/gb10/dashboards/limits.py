@@ -1,32 +1,10 @@
-"""Where alerts fire → the coloured steps of panels: a person sees a line where a page would come from.
-
-Each limit names its alert; a test holds the number against the alert's own expression.
-"""
+"""Where the GB10's alerts fire: each limit names its alert; a test holds the number against the alert's expression."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from exporters.dashboards.limits import ORANGE, Limit
 
-from grafana_foundation_sdk.models.dashboard import Threshold
-
-GREEN, ORANGE, RED, NEUTRAL = "green", "orange", "red", "text"
 GIB = 1024**3
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A number in the metric's base unit. `above`: it is bad to be there or higher; otherwise there or lower."""
-
-    value: float
-    alert: str
-    above: bool = True
-    colour: str = RED
-
-    def steps(self) -> list[Threshold]:
-        """Two colours: fine, and where the alert fires."""
-        fine, bad = (GREEN, self.colour) if self.above else (self.colour, GREEN)
-        return [Threshold(color=fine), Threshold(value=self.value, color=bad)]
-
 
 ZONE = Limit(93, "Gb10Hot")
 MARGIN = Limit(4, "Gb10Hot", above=False)
@@ -35,12 +13,3 @@ MEMORY = Limit(8 * GIB, "Gb10MemoryWedgeRisk", above=False)
 BLOCKED = Limit(30, "Gb10NvmlStuck")
 WORN = Limit(0.9, "Gb10NvmeWorn", colour=ORANGE)
 LIMITS = (ZONE, MARGIN, SLOWED, MEMORY, BLOCKED, WORN)
-
-NOTHING_YET = [Threshold(color=NEUTRAL)]
-"""No alert has a number for it: no colour pretends that there is one."""
-
-ANY = [Threshold(color=GREEN), Threshold(value=1, color=RED)]
-"""Things that should not be there at all: one is one too many."""
-
-ALL_WELL = [Threshold(color=RED), Threshold(value=1, color=GREEN)]
-"""Answers yes or no, where yes is well."""

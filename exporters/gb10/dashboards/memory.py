@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporters.dashboards.limits import ANY
+from exporters.dashboards.panels import Query, lines, number
 from exporters.gb10.dashboards.board import board
-from exporters.gb10.dashboards.limits import ANY, MEMORY
-from exporters.gb10.dashboards.panels import Query, lines, number
+from exporters.gb10.dashboards.limits import MEMORY
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.cog.builder import Builder

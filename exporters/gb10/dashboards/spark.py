@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporters.dashboards.limits import ANY
+from exporters.dashboards.panels import Query, labels, lines, number, states
 from exporters.gb10.dashboards.board import board
-from exporters.gb10.dashboards.limits import ANY, BLOCKED, MARGIN, MEMORY, SLOWED, WORN, ZONE
-from exporters.gb10.dashboards.panels import Query, labels, lines, number, states
+from exporters.gb10.dashboards.limits import BLOCKED, MARGIN, MEMORY, SLOWED, WORN, ZONE
 from exporters.gb10.dashboards.states import ANSWERS, LOW_POWER, LOW_POWER_WORDS, PAIR, PAIR_WORDS, numbered
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporters.gb10.dashboards.limits import GREEN, ORANGE, RED
+from exporters.dashboards.limits import GREEN, ORANGE, RED
 
 if TYPE_CHECKING:
-    from exporters.gb10.dashboards.panels import Words
+    from exporters.dashboards.panels import Words
 
 LOW_POWER = ("ok", "capped", "thermal", "power_cap", "stuck")
 PAIR = ("up", "degraded", "down")

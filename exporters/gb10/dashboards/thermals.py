@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporters.dashboards.limits import GREEN, RED
+from exporters.dashboards.panels import Query, lines, number, states
 from exporters.gb10.dashboards.board import board
-from exporters.gb10.dashboards.limits import GREEN, MARGIN, RED, SLOWED, ZONE
-from exporters.gb10.dashboards.panels import Query, lines, number, states
+from exporters.gb10.dashboards.limits import MARGIN, SLOWED, ZONE
 from exporters.gb10.dashboards.states import LOW_POWER, LOW_POWER_WORDS, numbered
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import yaml
 from exporters.gb10.dashboards.__main__ import rendered
 from exporters.gb10.dashboards.limits import LIMITS
 from sparkfleet.monitoring import grafana
-from tests.exporters.gb10 import promql
+from tests.exporters import promql
 from tests.exporters.gb10.watched import CHECKOUT, RULES, Watched
 
 if TYPE_CHECKING:

@@ -1,14 +1,11 @@
 """A title, plain words, queries and a unit → one panel, all in one style.
 
-In an expression `@memory_total_bytes` stands for the selector of one of our metrics, narrowed to the Sparks that are
-chosen at the top; labels may follow: `@power_rail_watts{rail="dc_input"}`. `@up` and `@probe_success` are Prometheus's.
 Units are Grafana's names of base units (bytes, celsius, watt, hertz, s, percentunit): a test derives from each query's
 metric names which unit it must be.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,16 +33,12 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from exporters.gb10.dashboards.limits import NOTHING_YET, Limit
+from exporters.dashboards.limits import NOTHING_YET, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PREFIX = "sparkfleet_gb10"
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-SPARK = 'instance=~"$instance"'
-FOREIGN = ("up", "probe_success")
-SHORT = re.compile(r"@(\w+)(?:\{([^}]*)\})?")
 
 Steps = list[Threshold]
 Words = dict[int, tuple[str, str]]
@@ -62,23 +55,13 @@ class Query:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: an instant query that gives one value an instance."""
+    """One column of a table: an instant query that gives one value a line."""
 
     title: str
     unit: str
     expr: str
     steps: Steps = field(default_factory=lambda: list(NOTHING_YET))
     words: Words = field(default_factory=dict)
-
-
-def promql(short: str) -> str:
-    """An expression with `@metric` → PromQL for the chosen Sparks."""
-
-    def selector(found: re.Match[str]) -> str:
-        name = found[1] if found[1] in FOREIGN else f"{PREFIX}_{found[1]}"
-        return f"{name}{{{SPARK}{',' if found[2] else ''}{found[2] or ''}}}"
-
-    return SHORT.sub(selector, short)
 
 
 def number(  # noqa: PLR0913  (each is one property of the panel)
@@ -161,15 +144,20 @@ def states(
     return found
 
 
-def per_spark(title: str, text: str, columns: Sequence[Column], *, link: str, height: int = 8) -> table.Panel:
-    """A line a Spark: the columns' values side by side; a click on the name opens the dashboard `link`."""
+def per(  # noqa: PLR0913  (each is one property of the panel)
+    title: str, text: str, columns: Sequence[Column], *, by: str, name: str, link: str = "", height: int = 8
+) -> table.Panel:
+    """A line for each value of the label `by`, called `name`: the columns' values side by side.
+
+    A click on the name opens the dashboard `link` for it.
+    """
+    opens = [{"title": "Open it", "url": f"/d/{link}?var-{by}=${{__value.raw}}"}]
     found = (
         table.Panel().title(title).description(text).datasource(DATASOURCE).span(24).height(height).show_header(True)
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(DataTransformerConfig(id_val="organize", options={"excludeByName": {"Time": True}}))
-        .override_by_name("instance", [
-            DynamicConfigValue("displayName", "Spark"),
-            DynamicConfigValue("links", [{"title": "Open it", "url": f"/d/{link}?var-instance=${{__value.raw}}"}]),
+        .override_by_name(by, [
+            DynamicConfigValue("displayName", name), *([DynamicConfigValue("links", opens)] if link else []),
         ])
     )  # fmt: skip
     for letter, column in zip("ABCDEFGHIJKLMN", columns, strict=False):
@@ -212,11 +200,11 @@ def alert_list(title: str, text: str) -> dashboard.Panel:
 
 
 def _target(letter: str, query: Query) -> prometheus.Dataquery:
-    return prometheus.Dataquery().ref_id(letter).expr(promql(query.expr)).range().legend_format(query.legend)
+    return prometheus.Dataquery().ref_id(letter).expr(query.expr).range().legend_format(query.legend)
 
 
 def _instant(letter: str, expr: str) -> prometheus.Dataquery:
-    return prometheus.Dataquery().ref_id(letter).expr(promql(expr)).instant().format(PromQueryFormat.TABLE)
+    return prometheus.Dataquery().ref_id(letter).expr(expr).instant().format(PromQueryFormat.TABLE)
 
 
 def _steps(steps: Steps) -> dashboard.ThresholdsConfig:
