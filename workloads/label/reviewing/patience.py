@@ -29,6 +29,7 @@ class Again(Exception):  # noqa: N818  (it says what to do)
 class Patience:
     """Seconds. `total_s` counts from the first failure, so a long export does not use it up."""
 
+    answer_s: float = 60.0  # that a server may be silent within one request
     total_s: float = 180.0  # a restart of Label Studio takes a minute and a half on a busy machine
     first_s: float = 0.5
     most_s: float = 15.0

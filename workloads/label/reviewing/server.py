@@ -15,8 +15,9 @@ import httpx
 from label_studio_sdk import LabelStudio as Client
 from label_studio_sdk.core.api_error import ApiError
 
-from workloads.errors import ConfigError, NodeError, ServiceError, printable
-from workloads.label.reviewing.patience import Again, Patience, insist
+from workloads.errors import ConfigError, printable
+from workloads.label.reviewing.answers import NOT_FOUND, UNAUTHORIZED, judged
+from workloads.label.reviewing.patience import Patience, insist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
     from workloads.label.stages import Tell
 
 R = TypeVar("R")
-TIMEOUT_S = 60.0
 EXPORT_S = 900.0  # the server makes the whole file before it sends a byte
 PAGE = 500
-RENEWAL_S = 15.0  # so long a refused token may wait for its successor
-PASSING = {408, 425, 429}  # a later try may be let through
-UNAUTHORIZED, NOT_FOUND = 401, 404
 # A slow import may have got its numbers before what was recorded after it: so far back strays are looked for.
 BACK = 500
 
@@ -166,7 +163,7 @@ class Server:
     def _api(self) -> Client:
         if self._client is None:
             self._client = Client(
-                base_url=self._at.url, api_key=_token(self._at), max_retries=0, timeout=TIMEOUT_S
+                base_url=self._at.url, api_key=_token(self._at), max_retries=0, timeout=self._patience.answer_s
             )  # fmt: skip
         return self._client
 
@@ -201,41 +198,14 @@ class Server:
                     return gone["gone"]  # type: ignore[no-any-return]
                 if error.status_code == UNAUTHORIZED:
                     self._client = None  # the next try reads the token's file
-                raise judged(error, doing, self._at) from error
+                raise judged(error.status_code, error.body, doing, self._at) from error
             except (httpx.TransportError, httpx.StreamError, json.JSONDecodeError) as error:
-                raise judged(error, doing, self._at) from error
+                raise judged(None, type(error).__name__, doing, self._at) from error
 
         def notice(why: str, pause: float) -> None:
             self._tell(0, None, f"{doing}: {why.splitlines()[0]}; trying again in {pause:.0f} s")
 
         return insist(attempt, self._patience, notice)
-
-
-def judged(error: Exception, doing: str, at: LabelStudio) -> Exception:
-    """What an answer, or none, means: Again for what may pass, ServiceError for the rest. Pure."""
-    place = f"Label Studio at {at.url}"
-    if not isinstance(error, ApiError):
-        return Again(_silent(f"{doing}: {place} does not answer ({type(error).__name__})"))
-    status = error.status_code or 0
-    if status == UNAUTHORIZED:
-        refused = ServiceError(
-            f"{doing}: {place} does not know the token in {at.token_file}",
-            usually="it expired, or somebody reset it.",
-            next_step="put a new one from the account page into the file; the next run goes on where this one stopped.",
-        )
-        return Again(refused, within_s=RENEWAL_S)
-    if status in PASSING or status >= 500:
-        return Again(_silent(f"{doing}: {place} answers {status}"))
-    said = error.body.get("detail") if isinstance(error.body, dict) else error.body
-    return ServiceError(f"{doing}: {place} refuses with {status}: {printable(str(said), 200)}")
-
-
-def _silent(what: str) -> NodeError:
-    return ServiceError(
-        what,
-        usually="it is down or restarting, or its disk is full.",
-        next_step="when it answers again, run the same command: what went through is found there.",
-    )
 
 
 def _token(at: LabelStudio) -> str:
