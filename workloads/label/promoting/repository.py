@@ -23,6 +23,7 @@ from workloads.datasets.config import StoreAt
 from workloads.datasets.store import MissingError, Store
 from workloads.errors import DamagedError, MissingModelError, printable
 from workloads.label.promoting import served
+from workloads.label.records import ModelCard
 
 if TYPE_CHECKING:
     from workloads.label.site import Models
@@ -91,6 +92,20 @@ class Repository:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise DamagedError(f"{self.key}/{version}/{MANIFEST} cannot be read") from None
 
+    def card(self, version: int) -> ModelCard:
+        """What is known of a version; raises MissingModelError, DamagedError."""
+        return ModelCard.model_validate_json(self.read(version, CARD))
+
+    def read(self, version: int, name: str) -> bytes:
+        """A small file of a whole version, checked; raises MissingModelError, DamagedError."""
+        expected = (self.manifest(version) or {}).get(name)
+        if expected is None:
+            raise MissingModelError(f"{self.key}: version {version} has no {name}, or is not whole")
+        content = self.store.read(f"{self.key}/{version}/{name}")
+        if hashlib.sha256(content).hexdigest() != expected.sha256:
+            raise _other(f"{self.key}/{version}/{name}")
+        return content
+
     def add(self, files: dict[str, Path]) -> int:
         """Write a new version, or what an interrupted upload of the same files left to write; its number.
 
@@ -146,11 +161,15 @@ class Repository:
                 total.update(piece)
                 out.write(piece)
         if total.hexdigest() != expected.sha256:
-            raise DamagedError(
-                f"{printable(key)} holds other bytes than were promoted",
-                usually="two candidates of one run, or a fault of the store",
-                next_step="train anew: versions are written once.",
-            )
+            raise _other(key)
+
+
+def _other(key: str) -> DamagedError:
+    return DamagedError(
+        f"{printable(key)} holds other bytes than were promoted",
+        usually="two candidates of one run, or a fault of the store",
+        next_step="train anew: versions are written once.",
+    )
 
 
 def digest(file: Path) -> str:

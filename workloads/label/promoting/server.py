@@ -81,19 +81,26 @@ class Server:
                 next_step="what served goes on; train anew.",
             ) from None
 
+    def as_json(self, config: str) -> str:
+        """A config.pbtxt as the protocol wants it in a request."""
+        from google.protobuf import json_format, text_format
+
+        parsed = text_format.Parse(config, self._grpc.model_config_pb2.ModelConfig())
+        return str(json_format.MessageToJson(parsed, preserving_proto_field_name=True))
+
     def unload(self, model: str) -> None:
         """Let go of a model; one that is not loaded is no error."""
         self._ask(lambda: self._client.unload_model(model, headers=self._key, client_timeout=ANSWER_S))
 
-    def ready(self, model: str, version: int) -> bool:
-        """Whether it answers for this version."""
-        asked = self._ask(lambda: self._client.is_model_ready(model, str(version), client_timeout=ANSWER_S))
-        return bool(asked)
+    def serves(self, model: str, version: int) -> bool:
+        """Whether it answers for this version, and this is the one that its config names."""
+        if not self._ask(lambda: self._client.is_model_ready(model, str(version), client_timeout=ANSWER_S)):
+            return False
+        return list(self._config(model).version_policy.specific.versions) == [version]
 
     def run_of(self, model: str) -> str:
         """The run that the served model names; empty when it names none."""
-        told = self._ask(lambda: self._client.get_model_config(model, client_timeout=ANSWER_S))
-        return str(told.config.parameters["spark_run_id"].string_value)
+        return str(self._config(model).parameters["spark_run_id"].string_value)
 
     def infer(self, model: str, tokens: list[int], patience_s: float = 0.0) -> Answer:
         """The class of each token, by whatever version it serves; raises GateError when the model cannot."""
@@ -124,6 +131,9 @@ class Server:
             return Counted()
         of = asked.model_stats[0].inference_stats
         return Counted(of.success.count, of.fail.count, of.success.ns / 1e9)
+
+    def _config(self, model: str) -> Any:
+        return self._ask(lambda: self._client.get_model_config(model, client_timeout=ANSWER_S)).config
 
     def _ask(self, question: Callable[[], Any], patience_s: float | None = None) -> Any:
         """The answer; while there is none, again, for as long as patience lasts."""

@@ -32,17 +32,19 @@ KEPT = 200  # ended turns
 
 
 class Step(StrEnum):
-    """How far a promotion is; from SWITCHED on, config.pbtxt may name its version."""
+    """How far a promotion is; noted before it is done. From SWITCHED on, config.pbtxt may name its version."""
 
     BEGAN = "began"
     UPLOADED = "uploaded"
     SWITCHED = "switched"
+    BACK = "rolling back"
     SERVING = "serving"
     ROLLED_BACK = "rolled back"
     REFUSED = "refused"
 
 
 ENDED = {Step.SERVING, Step.ROLLED_BACK, Step.REFUSED}
+OPEN = {Step.SWITCHED, Step.BACK}  # a turn that died here is to be ended by the next one
 
 
 class Turn(Record):
@@ -77,6 +79,12 @@ def free(turn: Turn | None, now: dt.datetime, *, gone: bool) -> bool:
 def history(repository: Repository) -> list[Turn]:
     """All turns that are kept, the last one first; raises DamagedError, StoreError."""
     return _read(repository)[0].turns
+
+
+def interrupted(repository: Repository) -> bool:
+    """Whether the last turn died after it had switched; one that is alive is told by `taken`."""
+    last = next(iter(history(repository)), None)
+    return last is not None and last.step in OPEN
 
 
 class Held:
@@ -119,7 +127,7 @@ class Held:
 def taken(repository: Repository, run: str, held_for: dt.timedelta = HELD_FOR) -> Iterator[Held]:
     """Have the turn; raises LockedError that says who has it since when.
 
-    Where the one before died after it switched, its run, version and step are taken over: that is to be ended first.
+    Where the one before died after it had switched, its run, version and step are taken over: it is to be ended first.
     """
     book, tag = _read(repository)
     last = book.turns[0] if book.turns else None
@@ -130,7 +138,7 @@ def taken(repository: Repository, run: str, held_for: dt.timedelta = HELD_FOR) -
         id=secrets.token_hex(8), host=socket.gethostname(), place=_place(), pid=os.getpid(),
         started=_start_time(os.getpid()), run=run, step=Step.BEGAN, began_at=now, alive_at=now, free_at=now + held_for,
     )  # fmt: skip
-    if last and last.step is Step.SWITCHED:
+    if last and last.step in OPEN:
         inherited = {"run": last.run, "step": last.step, "version": last.version, "before": last.before}
         turn = turn.model_copy(update=inherited)
     if not _write(repository, book.turns, turn, tag):
