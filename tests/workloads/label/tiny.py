@@ -2,7 +2,8 @@
 
     {"folder": "…/candidates/r1", "run": "r1", "project": "p", "labels": ["A", "B"], "serving": null, "fault": ""}
 
-Also probes.json, made as `promote` would make it, for tests that take the steps one by one. A model maps each token to a class by a table drawn from its run's name. Faults: see FAULTS.
+Also probes.json, made as `promote` would make it, for tests that take the steps one by one. A model maps each token to
+a class by a table drawn from its run's name. Faults: see FAULTS.
 """
 
 from __future__ import annotations

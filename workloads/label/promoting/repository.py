@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from workloads.label.site import Models
 
 CARD, MANIFEST = "card.json", "manifest.json"
+PLAIN = re.compile(r"[a-z][a-z_]*\.[a-z]+")  # a file's name: whoever writes to the bucket names none elsewhere
 ROUNDS = 20  # of claiming a number while others claim some, too
 
 
@@ -85,12 +87,14 @@ class Repository:
     def manifest(self, version: int) -> dict[str, File] | None:
         """The files of a whole version; None for one whose upload never ended."""
         try:
-            read = json.loads(self.store.read(f"{self.key}/{version}/{MANIFEST}"))
-            return {name: File(**told) for name, told in read["files"].items()}
+            read = json.loads(self.store.read(f"{self.key}/{version}/{MANIFEST}"))["files"].items()
+            if all(PLAIN.fullmatch(name) for name, _ in read):
+                return {name: File(**told) for name, told in read}
         except MissingError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise DamagedError(f"{self.key}/{version}/{MANIFEST} cannot be read") from None
+            pass
+        raise DamagedError(f"{self.key}/{version}/{MANIFEST} cannot be read")
 
     def card(self, version: int) -> ModelCard:
         """What is known of a version; raises MissingModelError, DamagedError."""
@@ -134,7 +138,7 @@ class Repository:
         partial.mkdir(parents=True)
         try:
             for name, expected in manifest.items():
-                self._compare(version, name, expected, partial / Path(name).name)
+                self._compare(version, name, expected, partial / name)
             (partial / MANIFEST).write_bytes(self.store.read(f"{self.key}/{version}/{MANIFEST}"))
             shutil.rmtree(into, ignore_errors=True)
             partial.rename(into)

@@ -75,5 +75,5 @@ def classes(card: ModelCard) -> int:
 
 
 def _text(value: str) -> str:
-    """A string in protobuf's text form; JSON's escapes of ASCII text are among its own."""
-    return json.dumps(value)
+    """A string in protobuf's text form; what JSON escapes, and how, is among its own."""
+    return json.dumps(value, ensure_ascii=False)
