@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloads.label.learning.examples import Learned
-from workloads.label.learning.model import CARD
+from workloads.label.learning.folder import CARD
 from workloads.label.records import ModelCard, Record, Sha256
 
 if TYPE_CHECKING:

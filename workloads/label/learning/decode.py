@@ -6,6 +6,7 @@ goes on for so long and then goes on no more, each of it given by the softmax of
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,22 @@ if TYPE_CHECKING:
     from workloads.label.learning.bio import Run, Word
 
     Odds = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A text as a model reads it: its words, and a row of logits for each."""
+
+    words: list[Word]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model says of one text."""
+
+    spans: list[Span]
+    certainty: float
 
 
 def odds(logits: NDArray[np.float32], temperature: float) -> Odds:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from workloads.label.learning import calibration, candidates, decode, export, training
 from workloads.label.learning.examples import Learned, divided, training_sha256
-from workloads.label.learning.model import CARD, MODEL, TOKENIZER, Reader
+from workloads.label.learning.folder import CARD, MODEL, TOKENIZER
+from workloads.label.learning.model import Reader
 from workloads.label.learning.network import Network
 from workloads.label.learning.tokens import Tokenizer
 from workloads.label.records import ModelCard

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import ValidationError
 
 from workloads.errors import DamagedError, MissingModelError
 from workloads.label.learning import bio, decode
+from workloads.label.learning.decode import Read, Said
+from workloads.label.learning.folder import MODEL, TOKENIZER, card
 from workloads.label.learning.network import Network
 from workloads.label.learning.tokens import Tokenizer
 from workloads.label.learning.windows import believed, windows
-from workloads.label.records import ModelCard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +25,6 @@ if TYPE_CHECKING:
 
     from workloads.label.learning.bio import Word
     from workloads.label.learning.network import Logits
-    from workloads.label.records import Span
-
-MODEL, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "card.json"
-
-
-@dataclass(frozen=True)
-class Read:
-    """A text as a model reads it: its words, and a row of logits for each."""
-
-    words: list[Word]
-    logits: Logits
 
 
 @dataclass
@@ -83,14 +72,6 @@ class Reader:
         return np.asarray(np.concatenate(parts)[[word.token for word in text.words]])
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a model says of one text."""
-
-    spans: list[Span]
-    certainty: float
-
-
 class Model:
     """A whole model. Raises MissingModelError when a file is not there, DamagedError when one is not the card's."""
 
@@ -131,13 +112,3 @@ def room(most: int, overlap: int, frame: int) -> tuple[int, int]:
     """How many tokens of text a window holds, and how many of them the next one repeats."""
     size = most - frame
     return size, min(overlap, (size - 1) // 2)
-
-
-def card(folder: Path) -> ModelCard:
-    """What is known of the model in a folder."""
-    try:
-        return ModelCard.model_validate_json((folder / CARD).read_bytes())
-    except FileNotFoundError:
-        raise MissingModelError(f"{folder / CARD} is not there") from None
-    except ValidationError:
-        raise DamagedError(f"{folder / CARD} is no card of a model", next_step="move the folder away.") from None

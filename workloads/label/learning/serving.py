@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workloads.label.learning.model import card
+from workloads.label.learning.folder import card
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from workloads.label import testset
+from workloads.label import gate, testset
 from workloads.label.learning import calibration, candidates, scoring, serving
 from workloads.label.learning.examples import seeds
 from workloads.label.learning.model import Model
@@ -22,7 +22,7 @@ from workloads.label.records import Evaluation
 
 if TYPE_CHECKING:
     from workloads.label.learning.candidates import Candidate
-    from workloads.label.learning.model import Said
+    from workloads.label.learning.decode import Said
     from workloads.label.learning.serving import Serving
     from workloads.label.stages import Context, Report
 
@@ -102,7 +102,8 @@ def judge(
     found = [scoring.counts(questions, [one.spans for one in told], labels) for told in said]
     scored = [scoring.scores(each, labels) for each in found]
     confidence = params.gate.confidence
-    apart, least = scoring.difference(found[0], found[1], confidence) if served else (None, None)
+    whole = [each.sum(axis=1) for each in found]
+    lead, least = gate.improvement(whole[0], whole[1], confidence) if served else (None, None)
     told = [span for one in said[0] for span in one.spans]
     right = [
         (span.start, span.end, span.label) in {(true.start, true.end, true.label) for true in each.truth}
@@ -111,7 +112,7 @@ def judge(
     error = calibration.error([span.score or 0.0 for span in told], right)
     return Evaluation(
         run=candidate.run, serving=served.name if served else None, test_set=version, items=len(questions),
-        documents=len(found[0]), candidate=scored[0], incumbent=scored[1] if served else None, difference=apart,
+        documents=len(found[0]), candidate=scored[0], incumbent=scored[1] if served else None, difference=lead,
         difference_low=least, confidence=confidence,
         latency_ms=latency_ms(models[0], questions, params.preannotate.batch),
         at=dt.datetime.now(dt.UTC),

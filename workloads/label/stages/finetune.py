@@ -14,7 +14,7 @@ from workloads.errors import MissingModelError
 from workloads.label.learning import candidates, serving
 from workloads.label.learning.candidates import Recipe
 from workloads.label.learning.examples import reviewed, seeds, training_sha256, unseen
-from workloads.label.learning.model import TOKENIZER
+from workloads.label.learning.folder import TOKENIZER
 from workloads.label.records import Item, Review
 
 if TYPE_CHECKING:

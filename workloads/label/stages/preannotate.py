@@ -20,7 +20,7 @@ from workloads.label.records import Arm, Converted, Document, Item, Prediction, 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from workloads.label.learning.model import Said
+    from workloads.label.learning.decode import Said
     from workloads.label.learning.serving import Serving
     from workloads.label.stages import Context, Report
     from workloads.label.workspace import Workspace
