@@ -1,0 +1,112 @@
+"""Tasks, a line of JSON each on stdin → answers, a line each on stdout; in a cage that closes before the first one.
+
+    python -P -m workloads.label.converting.worker SETTINGS
+
+{"warm": READER} loads a reader's libraries and models, so that neither their time nor their faults are a document's.
+Whatever a reader raises becomes an answer; what kills the process is told by its death.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from workloads.errors import printable
+from workloads.label.converting import cage
+from workloads.label.converting.formats import RefusedError
+from workloads.label.converting.messages import Answer, Reader, Task
+from workloads.label.converting.readers import Place
+from workloads.label.records import Record, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODULES = {
+    Reader.TRIAGE: ("pdf", "triage"), Reader.PLAIN: ("pdf", "plain"), Reader.RENDER: ("pdf", "render"),
+    Reader.TEXT: ("text", "read"), Reader.TABLE: ("table", "read"), Reader.STRIPPED: ("stripped", "read"),
+    Reader.MARKUP: ("markup", "read"), Reader.LAYOUT: ("layout", "read"), Reader.VISION: ("vision", "read"),
+    Reader.ENDPOINT: ("endpoint", "read"), Reader.DOCTAGS: ("vision", "doctags"),
+}  # fmt: skip
+
+
+class Settings(Record):
+    """What a worker is told once, when it starts."""
+
+    folder: Path
+    artifacts: Path
+    memory_bytes: int
+    threads: int
+    parent: int
+    endpoint: str = ""
+    readable: list[Path] = Field(default_factory=list)
+
+
+def main(settings: Settings) -> None:
+    """Until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # libraries print; only answers go to who asked
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the one who started us
+    readable = [*cage.own_code(), settings.artifacts, *settings.readable]
+    held = cage.close(
+        settings.folder, readable, settings.memory_bytes, settings.parent, network=bool(settings.endpoint)
+    )
+    _say(answers, {"held": held})
+    place = Place(settings.folder, settings.artifacts, settings.threads, settings.endpoint)
+    for line in sys.stdin:
+        words = json.loads(line)
+        if reader := words.get("warm"):
+            _say(answers, {"warm": reader, "error": _warm(Reader(reader), place)})
+        else:
+            _say(answers, done(Task.model_validate(words), place).model_dump(mode="json"))
+
+
+def done(task: Task, place: Place) -> Answer:
+    """The answer; a reader's failure is one, too."""
+    try:
+        return _reader(task.reader)(task, place)
+    except RefusedError as error:
+        return Answer(why=error.why, detail=printable(error.detail))
+    except MemoryError:
+        return Answer(why=Why.MEMORY, detail="it wants more memory than a worker may have")
+    except RecursionError:
+        return Answer(why=Why.UNREADABLE, detail="nested too deeply")
+    except Exception as error:  # noqa: BLE001  (whatever a library raises for a bad document)
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return Answer(no_room=True)
+        return Answer(why=Why.UNREADABLE, detail=printable(f"{type(error).__name__}: {error}"))
+
+
+def _reader(reader: Reader) -> Callable[[Task, Place], Answer]:
+    module, name = MODULES[reader]
+    function: Callable[[Task, Place], Answer] = getattr(
+        importlib.import_module(f"workloads.label.converting.readers.{module}"), name
+    )
+    return function
+
+
+def _warm(reader: Reader, place: Place) -> str:
+    """What went wrong: a fault of this environment, so that no document is blamed for it."""
+    try:
+        module = importlib.import_module(f"workloads.label.converting.readers.{MODULES[reader][0]}")
+        if warm := getattr(module, "warm", None):
+            warm(place)
+    except Exception as error:  # noqa: BLE001  (told to who started us)
+        return printable(f"{type(error).__name__}: {error}") or "it failed without a word"
+    return ""
+
+
+def _say(answers: IO[str], words: dict[str, Any]) -> None:
+    answers.write(json.dumps(words) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main(Settings.model_validate_json(sys.argv[1]))
