@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import down, env, provision, spark, stack
-from lab import up as raising
-from lab.instance import Instance, host_names
-from lab.progress import Progress
+from lab import spark
 from tests.e2e import footprint
-from tests.e2e.under_test import FleetUnderTest
+from tests.e2e.under_test import FleetUnderTest, adopted_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,23 +28,8 @@ MORE_ROLES = {
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[FleetUnderTest]:
     """Four adopted stand-ins, an object store and an empty stack; all of it is removed afterwards, also on failure."""
-    instance = Instance.named("e2e")
-    down.down(instance.name)
-    try:
-        with Progress() as progress:
-            made = raising.up(instance, progress, sparks=SPARKS, variant="classic", provisioned=False)
-        name = stack.write(instance, SPARKS)
-        under_test = FleetUnderTest(instance, name, host_names(SPARKS))
-        assert made.hosts == under_test.hosts
-        for host in under_test.hosts:
-            adopted = under_test.adopt(host)
-            assert adopted.code == 0, adopted.text
-        under_test.described(more_roles)
-        provision.init(instance, name, env.process(instance, name))
-        yield under_test
-    finally:
-        down.down(instance.name)
-        stack.file(instance, stack.name(instance, SPARKS)).unlink(missing_ok=True)
+    with adopted_fleet(FleetUnderTest, "e2e", SPARKS, more_roles) as made:
+        yield made
 
 
 def more_roles(config: dict[str, Any]) -> None:

@@ -10,13 +10,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lab import down, env, provision, shell, spark, stack
-from lab import up as raising
-from lab.instance import Instance, host_names
-from lab.progress import Progress
-from tests.e2e.under_test import FleetUnderTest, Run, until
+from lab import shell, spark
+from tests.e2e.under_test import FleetUnderTest, Run, adopted_fleet, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,28 +79,12 @@ class InTailnet(FleetUnderTest):
 @contextlib.contextmanager
 def fleet_in_tailnet(name: str) -> Iterator[InTailnet]:
     """The lab of that name, adopted and described, not provisioned; removed afterwards, also on failure."""
-    instance = Instance.named(name)
-    down.down(name)
-    described = stack.file(instance, stack.name(instance, len(VARIANTS), tailnet=True))
-    described.unlink(missing_ok=True)
-    try:
-        for host, variant in VARIANTS.items():
-            spark.boot(instance, [host], variant)
-        with Progress() as progress:
-            raising.up(
-                instance, progress, sparks=len(VARIANTS), variant="classic", provisioned=False, with_tailnet=True
-            )
-        chosen = stack.write(instance, len(VARIANTS), tailnet=True)
-        fleet = InTailnet(instance, chosen, host_names(len(VARIANTS)))
-        fleet.described(lambda config: config["sparkfleet:access"].update(proof_window_s=WINDOW_S))
-        for host in fleet.hosts:
-            adopted = fleet.adopt(host)
-            assert adopted.code == 0, adopted.text
-        provision.init(instance, chosen, env.process(instance, chosen))
+
+    def change(config: dict[str, Any]) -> None:
+        config["sparkfleet:access"].update(proof_window_s=WINDOW_S)
+
+    with adopted_fleet(InTailnet, name, len(VARIANTS), change, variants=VARIANTS, tailnet=True) as fleet:
         yield fleet
-    finally:
-        down.down(name)
-        described.unlink(missing_ok=True)
 
 
 def accepts(address: str, port: int, within_s: float = 1.0) -> bool:

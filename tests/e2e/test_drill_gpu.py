@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import down, env, gb10, provision, spark, stack
-from lab import up as raising
-from lab.instance import Instance, host_names
-from lab.progress import Progress
-from tests.e2e.under_test import FleetUnderTest, Run, until
+from lab import gb10, spark
+from tests.e2e.under_test import FleetUnderTest, Run, adopted_fleet, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,26 +48,17 @@ echo "deb [trusted=yes] copy:/srv/driver ./" > /etc/apt/sources.list.d/driver.li
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[FleetUnderTest]:
     """One stand-in with the role gpu and a cap of 2000 MHz, whose GPU works at full clock when nothing caps it."""
-    instance = Instance.named("drill")
-    down.down(instance.name)
-    described = stack.file(instance, stack.name(instance, 1))
-    described.unlink(missing_ok=True)
-    try:
-        with Progress() as progress:
-            raising.up(instance, progress, sparks=1, variant="classic", provisioned=False)
-        made = FleetUnderTest(instance, stack.write(instance, 1), host_names(1))
-        made.described(lambda config: config["sparkfleet:hosts"][HOST].update(roles=["gpu"]))
-        made.described(lambda config: config.update({"sparkfleet:gpu": {"clock_cap_mhz": 2000}}))
-        adopted = made.adopt(HOST)
-        assert adopted.code == 0, adopted.text
-        provision.init(instance, made.stack, env.process(instance, made.stack))
+    with adopted_fleet(FleetUnderTest, "drill", 1, capped) as made:
         gb10.load(made.tree(HOST), "clock-cap-lost")
         up = made.pulumi("up", "--yes", "--skip-preview")
         assert up.code == 0, up.text
         yield made
-    finally:
-        down.down(instance.name)
-        described.unlink(missing_ok=True)
+
+
+def capped(config: dict[str, Any]) -> None:
+    """The one role, and the cap."""
+    config["sparkfleet:hosts"][HOST].update(roles=["gpu"])
+    config["sparkfleet:gpu"] = {"clock_cap_mhz": 2000}
 
 
 def at(fleet: FleetUnderTest, command: str) -> str:

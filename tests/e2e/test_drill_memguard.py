@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import down, env, provision, stack
-from lab import up as raising
-from lab.instance import Instance, host_names
-from lab.progress import Progress
 from tests.e2e.short_memory import PERSON, UNTOUCHED, Stand
-from tests.e2e.under_test import FleetUnderTest, until
+from tests.e2e.under_test import FleetUnderTest, adopted_fleet, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
+HOST = "spark-01"
 MIB, GIB = 1 << 20, 1 << 30
 WEIGHTS = f"/home/{PERSON}/weights"
 FLOOR = GIB
@@ -31,26 +28,17 @@ REAL = {"procfs": "/proc", "floor_bytes": FLOOR}
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
     """One stand-in with the role memory, and weights of 4 GiB that are one hole: their pages are real."""
-    instance = Instance.named("drill")
-    down.down(instance.name)
-    described = stack.file(instance, stack.name(instance, 1))
-    described.unlink(missing_ok=True)
-    try:
-        with Progress() as progress:
-            raising.up(instance, progress, sparks=1, variant="classic", provisioned=False)
-        fleet = FleetUnderTest(instance, stack.write(instance, 1), host_names(1))
-        fleet.described(lambda config: config["sparkfleet:hosts"]["spark-01"].update(roles=["memory"]))
-        adopted = fleet.adopt("spark-01")
-        assert adopted.code == 0, adopted.text
-        provision.init(instance, fleet.stack, env.process(instance, fleet.stack))
+    with adopted_fleet(FleetUnderTest, "drill", 1, guarded) as fleet:
         up = fleet.pulumi("up", "--yes", "--skip-preview")
         assert up.code == 0, up.text
-        made = Stand(fleet, "spark-01")
+        made = Stand(fleet, HOST)
         made.says(f"truncate -s 4G {WEIGHTS}; chown {PERSON} {WEIGHTS}")
         yield made
-    finally:
-        down.down(instance.name)
-        described.unlink(missing_ok=True)
+
+
+def guarded(config: dict[str, Any]) -> None:
+    """The one role."""
+    config["sparkfleet:hosts"][HOST].update(roles=["memory"])
 
 
 def cached(stand: Stand) -> dict[str, Any]:

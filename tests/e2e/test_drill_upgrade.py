@@ -15,20 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import down, env, gb10, provision, stack
-from lab import up as raising
-from lab.instance import Instance, host_names
-from lab.progress import Progress
+from lab import gb10, spark
+from lab.instance import host_names
 from lab.spark import outdated
 from tests.e2e.locked_down import at
-from tests.e2e.under_test import FleetUnderTest, until
+from tests.e2e.under_test import FleetUnderTest, adopted_fleet, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
-LAB = "drill"
 FIRST, BAD, LAST = host_names(3)
 SERVING = "lab-serving.service"
 UNIT = "[Unit]\nDescription=serves, as far as an upgrade knows (simulated)\n[Service]\nExecStart=/bin/sleep infinity\n"
@@ -39,19 +36,7 @@ PACKAGES = Path("var/lib/dpkg/status")
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[FleetUnderTest]:
     """Three hosts as described, each one serving, with last month's packages and newer ones on offer."""
-    instance = Instance.named(LAB)
-    down.down(LAB)
-    described = stack.file(instance, stack.name(instance, 3))
-    described.unlink(missing_ok=True)
-    try:
-        with Progress() as progress:
-            raising.up(instance, progress, sparks=3, variant="classic", provisioned=False)
-        made = FleetUnderTest(instance, stack.write(instance, 3), host_names(3))
-        made.described(_describe)
-        for host in made.hosts:
-            adopted = made.adopt(host)
-            assert adopted.code == 0, adopted.text
-        provision.init(instance, made.stack, env.process(instance, made.stack))
+    with adopted_fleet(FleetUnderTest, "drill", 3, serving) as made:
         up = made.pulumi("up", "--yes", "--skip-preview")
         assert up.code == 0, up.text
         for host in made.hosts:
@@ -59,12 +44,10 @@ def fleet() -> Iterator[FleetUnderTest]:
             (made.tree(host) / "etc/systemd/system" / SERVING).write_text(UNIT)
             assert made.on(host, f"systemctl daemon-reload; systemctl start {SERVING}").code == 0
         yield made
-    finally:
-        down.down(LAB)
-        described.unlink(missing_ok=True)
 
 
-def _describe(config: dict[str, Any]) -> None:
+def serving(config: dict[str, Any]) -> None:
+    """No role beside base and access; one unit serves, and what an upgrade waits for is short."""
     for host in config["sparkfleet:hosts"].values():
         host["roles"] = []
     config["sparkfleet:upgrade"].update(soak_minutes=0.05, boot_timeout_minutes=1, free_gib=1, serving=[SERVING])
@@ -200,8 +183,8 @@ def test_a_host_that_does_not_come_back_stops_it_until_somebody_was_there(fleet:
     assert f"Untouched: {LAST}" in gone.text
     link = fleet.tree(FIRST) / "etc/systemd/system/multi-user.target.wants/ssh.service"
     link.symlink_to("/lib/systemd/system/ssh.service")
-    raising.spark.halt(fleet.instance, FIRST)
-    raising.spark.boot(fleet.instance, [FIRST])
+    spark.halt(fleet.instance, FIRST)
+    spark.boot(fleet.instance, [FIRST])
     on = fleet.spark("reboot", "--resume")
     assert on.code == 0, on.text
     assert [host["state"] for host in told(fleet, "reboot")["hosts"]] == ["done", "done"]

@@ -7,19 +7,23 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import yaml
 
-from lab import env, provision, spark, stack
+from lab import down, env, provision, spark, stack
+from lab import up as raising
+from lab.instance import Instance, host_names
+from lab.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
-    from lab.instance import Instance
+    from lab.spark.factory import Variant
 
 
 JOURNAL = ["journalctl", "-q", "-D"]
@@ -35,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True)
 class FleetUnderTest:
-    """Four stand-ins in a lab of their own, described by their own stack file."""
+    """Stand-ins in a lab of their own, described by their own stack file."""
 
     instance: Instance
     stack: str
@@ -135,6 +139,47 @@ class FleetUnderTest:
         document = yaml.safe_load(self.description.read_text())
         change(document["config"])
         self.description.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+F = TypeVar("F", bound="FleetUnderTest")
+
+
+@contextmanager
+def adopted_fleet(
+    kind: type[F],
+    name: str,
+    sparks: int,
+    change: Callable[[dict[str, Any]], None],
+    *,
+    variants: Mapping[str, Variant] | None = None,
+    tailnet: bool = False,
+) -> Iterator[F]:
+    """The lab of that name with so many stand-ins, adopted, and an empty stack whose `config` map `change` has edited.
+
+    Stand-ins that `variants` does not name are classic. All of it is removed afterwards, also on failure.
+    """
+    instance = Instance.named(name)
+    down.down(name)
+    described = stack.file(instance, stack.name(instance, sparks, tailnet=tailnet))
+    described.unlink(missing_ok=True)
+    try:
+        for host, variant in (variants or {}).items():
+            spark.boot(instance, [host], variant)
+        with Progress() as progress:
+            made = raising.up(
+                instance, progress, sparks=sparks, variant="classic", provisioned=False, with_tailnet=tailnet
+            )
+        fleet = kind(instance, stack.write(instance, sparks, tailnet=tailnet), host_names(sparks))
+        assert made.hosts == fleet.hosts
+        fleet.described(change)
+        for host in fleet.hosts:
+            adopted = fleet.adopt(host)
+            assert adopted.code == 0, adopted.text
+        provision.init(instance, fleet.stack, env.process(instance, fleet.stack))
+        yield fleet
+    finally:
+        down.down(name)
+        described.unlink(missing_ok=True)
 
 
 def until(true: Callable[[], bool], what: str, *, within_s: float, every_s: float = 0.5) -> None:
