@@ -88,6 +88,13 @@ def broken(fleet: FleetUnderTest, host: str, mutation: Mutation) -> Iterator[Non
         do(mutation.undone)
 
 
+def noticed(fleet: FleetUnderTest, host: str, mutation: Mutation) -> tuple[int, dict[str, str]]:
+    """With the mutation there: `spark verify`'s exit code, and each control that fails with what it says."""
+    with broken(fleet, host, mutation):
+        code, said = fleet.verify(host)
+    return code, {v["id"]: v["detail"] for v in said["verdicts"] if v["outcome"] == "failed"}
+
+
 def at_console(fleet: FleetUnderTest, host: str, command: str) -> None:
     """Run what root types at the host's own console; it needs neither network nor sshd."""
     inside = ["nsenter", "-t", str(spark.first_process(fleet.instance, host)), "-a"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,7 +30,7 @@ def asked(converged: FleetUnderTest) -> Iterator[FleetUnderTest]:
 def test_hosts_are_judged_with_what_the_server_is(asked: FleetUnderTest) -> None:
     """The described release is another one: that is told, and the real one's CUDA 12 is too old for a GB10."""
     done = asked.spark("align", "spark-01", "spark-02", "--json")
-    found = json.loads(done.text.partition("\nspark: ")[0])
+    found = done.document()
 
     assert done.code == 15, done.text
     assert (found["by"], found["server"]["version"]) == ("server", "2.51.0")

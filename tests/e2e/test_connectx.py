@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.spark import cable
-from tests.e2e.mutation import broken
+from tests.e2e import wires
+from tests.e2e.mutation import noticed
 from tests.e2e.mutations_connectx import MUTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.e2e.mutation import Mutation
     from tests.e2e.under_test import FleetUnderTest
 
 pytestmark = pytest.mark.lab
 
 HOSTS = ("spark-02", "spark-03")
-PORTS = {"enp1s0f0np0": "192.168.100.{}/24", "enP2p1s0f0np0": "192.168.101.{}/24"}
 OWNERS = "network:\n  ethernets:\n    enP7s7: # made by hand\n      dhcp4: true\n"
-
-
-def described(fleet: FleetUnderTest, ports: dict[str, str]) -> None:
-    """Both hosts have the role, and these ports."""
-
-    def change(config: dict[str, Any]) -> None:
-        for number, host in enumerate(HOSTS, 11):
-            entry = config["sparkfleet:hosts"][host]
-            entry["roles"] = [*(r for r in entry["roles"] if r != "connectx"), "connectx"]
-            entry["connectx"] = {port: pattern.format(number) for port, pattern in ports.items()}
-
-    fleet.described(change)
 
 
 @pytest.fixture(scope="module")
 def wired(converged: FleetUnderTest) -> Iterator[FleetUnderTest]:
     """Both ports of both hosts in use; on the first a netplan file that its owner made."""
     good = converged.description.read_text()
-    for port in PORTS:
-        cable.plug(converged.instance, *HOSTS, port)
+    wires.plug(converged, *HOSTS)
     netplan = converged.tree(HOSTS[0]) / "etc/netplan"
     netplan.mkdir(exist_ok=True)
     (netplan / "01-owner.yaml").write_text(OWNERS)
     (netplan / "01-owner.yaml").chmod(0o600)
-    described(converged, PORTS)
+    converged.described(lambda config: wires.describe(config, *HOSTS))
     try:
         up = converged.pulumi("up", "--yes", "--skip-preview")
         assert up.code == 0, up.text
@@ -73,7 +59,7 @@ def test_the_owners_netplan_is_as_it_was(wired: FleetUnderTest) -> None:
 def test_the_way_in_was_not_touched(wired: FleetUnderTest) -> None:
     """Only our ports were told: the interface that we come by was configured once, at boot."""
     told = wired.on(HOSTS[0], "networkctl --no-legend list")
-    assert all(f"{port}" in told.text for port in PORTS), told.text
+    assert all(f"{port}" in told.text for port in wires.PORTS), told.text
     log = wired.on(HOSTS[0], 'journalctl -q -o cat -u systemd-networkd | grep -c "host0: Reconfiguring"')
     assert log.text.strip() == "0", log.text
 
@@ -85,7 +71,8 @@ def test_a_port_that_the_owner_describes_is_refused(wired: FleetUnderTest) -> No
     stray.write_text("network:\n  ethernets:\n    enp1s0f1np1:\n      dhcp4: true\n")
     stray.chmod(0o600)
     before = (wired.tree(HOSTS[0]) / "etc/netplan/90-sparkfleet-connectx.yaml").read_text()
-    described(wired, {**PORTS, "enp1s0f1np1": "192.168.102.{}/24"})
+    third = {**wires.PORTS, "enp1s0f1np1": "192.168.102.{}/24"}
+    wired.described(lambda config: wires.describe(config, *HOSTS, third))
     try:
         up = wired.pulumi("up", "--yes", "--skip-preview")
         after = (wired.tree(HOSTS[0]) / "etc/netplan/90-sparkfleet-connectx.yaml").read_text()
@@ -99,12 +86,9 @@ def test_a_port_that_the_owner_describes_is_refused(wired: FleetUnderTest) -> No
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.control)
-def test_a_broken_port_fails_its_control(wired: FleetUnderTest, mutation: Any) -> None:
+def test_a_broken_port_fails_its_control(wired: FleetUnderTest, mutation: Mutation) -> None:
     """Its own control notices, with evidence, and no other but those that cannot stand without it."""
-    with broken(wired, HOSTS[0], mutation):
-        done = wired.spark("verify", HOSTS[0], "--json", "-")
-    verdicts = json.loads(done.text.partition("\nspark: ")[0])["verdicts"]
-    failed = {v["id"]: v["detail"] for v in verdicts if v["outcome"] == "failed"}
+    _, failed = noticed(wired, HOSTS[0], mutation)
     assert mutation.control in failed, failed
     assert failed.keys() <= {mutation.control, *mutation.also}, failed
     assert mutation.evidence in failed[mutation.control]

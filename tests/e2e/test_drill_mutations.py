@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.spark import cable
+from tests.e2e import wires
 from tests.e2e.locked_down import fleet_in_tailnet
-from tests.e2e.mutation import broken
+from tests.e2e.mutation import noticed
 from tests.e2e.mutations import MUTATIONS, NOT_HERE
 
 if TYPE_CHECKING:
@@ -22,19 +21,15 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 HOST, OTHER = "spark-01", "spark-02"
-ROLES = ("connectx", "containers", "node", "datasets", "jupyter", "ollama")  # beside those of the lab
-PORTS = {"enp1s0f0np0": "192.168.100.{}/24", "enP2p1s0f0np0": "192.168.101.{}/24"}
+ROLES = ("containers", "node", "datasets", "jupyter", "ollama")  # beside those of the lab
 TABLE: list[str] = []
 
 
 def with_every_role(config: dict[str, Any], console: dict[str, str]) -> None:
     """The first host has every role that a stand-in can have; the second one answers it over the wire."""
     config["sparkfleet:access"].update(console=console, tailnet_only=True, open={"enp1s0f0np0": ["all"]})
-    hosts = config["sparkfleet:hosts"]
-    hosts[HOST]["roles"] += ROLES
-    hosts[OTHER]["roles"] += ["connectx"]
-    for number, host in enumerate((HOST, OTHER), 11):
-        hosts[host]["connectx"] = {port: pattern.format(number) for port, pattern in PORTS.items()}
+    config["sparkfleet:hosts"][HOST]["roles"] += ROLES
+    wires.describe(config, HOST, OTHER)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +41,7 @@ def closed() -> Iterator[FleetUnderTest]:
         hash_file.write_text(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
         hash_file.chmod(0o600)
         console = {"user": "console", "password_hash": f"file:{hash_file}"}
-        for port in PORTS:
-            cable.plug(fleet.instance, HOST, OTHER, port)
+        wires.plug(fleet, HOST, OTHER)
         fleet.described(lambda config: with_every_role(config, console))
         up = fleet.pulumi("up", "--yes", "--skip-preview")
         assert up.code == 0, up.text
@@ -59,10 +53,7 @@ def closed() -> Iterator[FleetUnderTest]:
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.control)
 def test_the_control_fails_and_no_other(closed: FleetUnderTest, mutation: Mutation) -> None:
     """Its own control notices, with evidence; what cannot stand without it is stated, and everything else passes."""
-    with broken(closed, HOST, mutation):
-        done = closed.spark("verify", HOST, "--json", "-")
-    verdicts = json.loads(done.text.partition("\nspark: ")[0])["verdicts"]
-    failed = {v["id"]: v["detail"] for v in verdicts if v["outcome"] == "failed"}
+    _, failed = noticed(closed, HOST, mutation)
     others = ", ".join(sorted(failed.keys() - {mutation.control}))
     TABLE.append(f"{mutation.control:10}  {mutation.name}" + (f"  (with it: {others})" if others else ""))
     assert mutation.control in failed, failed

@@ -5,16 +5,15 @@ Every control's mutation is in tests/e2e/mutations.py; all of them run in tests/
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from lab import spark
-from tests.e2e.mutation import broken
+from tests.e2e.mutation import noticed
 from tests.e2e.mutations import MUTATIONS
 
 if TYPE_CHECKING:
@@ -31,16 +30,10 @@ SAMPLE = ("ACCESS-01", "ACCESS-12", "ACCESS-24", "ACCESS-34", "BASE-12", "MONITO
 UNTOUCHED_FAIL = 30  # checks at least: about half of what such a host is asked
 
 
-def found(fleet: FleetUnderTest, *words: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and the document of `spark verify`."""
-    done = fleet.spark("verify", *words, "--json", "-")
-    return done.code, json.loads(done.text.partition("\nspark: ")[0])
-
-
 def test_a_converged_fleet_passes(converged: FleetUnderTest, tmp_path: Path) -> None:
     """Nothing fails on hosts as described; JUnit and page name each of them, and every role was asked."""
     junit, page = tmp_path / "verify.xml", tmp_path / "verify.html"
-    code, said = found(converged, "--junit", str(junit), "--html", str(page))
+    code, said = converged.verify("--junit", str(junit), "--html", str(page))
     assert code == 0, said
     assert (said["unreachable"], said["summary"].get("failed")) == ({}, None)
     passed = {v["id"].partition("-")[0] for v in said["verdicts"] if v["host"] == HOST and v["outcome"] == "passed"}
@@ -54,7 +47,7 @@ def test_a_converged_fleet_passes(converged: FleetUnderTest, tmp_path: Path) -> 
 def test_a_host_is_logged_in_to_once(converged: FleetUnderTest) -> None:
     """The whole pack goes over one connection a host."""
     before = {host: converged.logins(host) for host in converged.hosts}
-    assert found(converged)[0] == 0
+    assert converged.verify()[0] == 0
     assert {host: converged.logins(host) - before[host] for host in converged.hosts} == dict.fromkeys(
         converged.hosts, 1
     )
@@ -64,7 +57,7 @@ def test_one_host_that_is_off_hides_none_of_the_others(converged: FleetUnderTest
     """It is named with the reason and ends the run with code 4; the others are judged."""
     spark.halt(converged.instance, "spark-04")
     try:
-        code, said = found(converged, HOST, "spark-04")
+        code, said = converged.verify(HOST, "spark-04")
     finally:
         spark.boot(converged.instance, ["spark-04"])
     assert code == 4
@@ -75,7 +68,7 @@ def test_one_host_that_is_off_hides_none_of_the_others(converged: FleetUnderTest
 def test_an_untouched_host_fails_many(converged: FleetUnderTest, tmp_path: Path) -> None:
     """A factory machine that was only adopted is not let pass: the checks judge the host, not the description."""
     with fresh(converged):
-        code, said = found(converged, FRESH)
+        code, said = converged.verify(FRESH)
     failed = [v["id"] for v in said["verdicts"] if v["outcome"] == "failed"]
     (tmp_path / "failed").write_text(" ".join(failed))
     assert code == 6
@@ -104,9 +97,7 @@ def fresh(fleet: FleetUnderTest) -> Iterator[None]:
 )
 def test_one_fault_fails_one_check(converged: FleetUnderTest, mutation: Mutation) -> None:
     """A broken thing fails exactly the check about it, with evidence, and ends with code 6."""
-    with broken(converged, HOST, mutation):
-        code, said = found(converged, HOST)
-    failed = {v["id"]: v["detail"] for v in said["verdicts"] if v["outcome"] == "failed"}
+    code, failed = noticed(converged, HOST, mutation)
     assert list(failed) == [mutation.control]
     assert mutation.evidence in failed[mutation.control]
     assert code == 6

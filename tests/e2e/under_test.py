@@ -36,6 +36,10 @@ class Run:
     code: int
     text: str  # stdout and stderr, in order
 
+    def document(self) -> dict[str, Any]:
+        """The JSON of `--json`, without the error that may stand behind it."""
+        return dict(json.loads(self.text.partition("\nspark: ")[0]))
+
 
 @dataclass(frozen=True)
 class FleetUnderTest:
@@ -91,6 +95,11 @@ class FleetUnderTest:
     def spark(self, *words: str) -> Run:
         """`spark …`."""
         return self.run(str(Path(sys.executable).with_name("spark")), *words)
+
+    def verify(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """The exit code and the document of `spark verify`."""
+        done = self.spark("verify", *words, "--json", "-")
+        return done.code, done.document()
 
     def changes(self, *hosts: str) -> dict[str, list[dict[str, Any]]]:
         """What `spark plan --json` says, by host."""
