@@ -15,25 +15,20 @@ import shutil
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # bench and lab are not installed
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from bench import converge, measure, standins
 from bench.peers import generate
-from lab import down, provision, shell, spark, stack
-from lab.instance import CHECKOUT, host_names
-from sparkfleet import config
+from lab import spark
+from lab.instance import host_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bench.measure import Run
     from sparkfleet.model import Fleet
 
@@ -48,10 +43,10 @@ def main() -> int:
     names = host_names(2 * options.hosts)
     halves = {OURS: names[: options.hosts], PLAYBOOK: names[options.hosts :]}
     runs: dict[str, list[Run]] = {OURS: [], PLAYBOOK: []}
-    with described(len(names)) as fleet, converge.run_folder() as folder:
+    with standins.described(len(names), converge.say) as fleet, converge.run_folder() as folder:
         for number in range(options.repeat):
             for case, hosts in halves.items():
-                adopted(hosts)
+                standins.adopt(hosts, converge.say)
                 run = measure.process(*words(case, fleet, hosts, folder))
                 standins.require_as_described(fleet, hosts, case)
                 runs[case].append(run)
@@ -71,28 +66,6 @@ def arguments() -> Any:
     parser.add_argument("--repeat", type=int, default=2, help="runs a case; the median counts")
     parser.add_argument("--json", type=Path, help="write every run there")
     return parser.parse_args()
-
-
-@contextmanager
-def described(count: int) -> Iterator[Fleet]:
-    """A description of so many hosts of every role, and no host yet; all is removed at the end."""
-    file = stack.file(standins.INSTANCE, standins.STACK)
-    down.down(standins.INSTANCE.name)
-    try:
-        file.write_text(yaml.safe_dump(standins.description(count), sort_keys=False))
-        yield config.load(standins.STACK, CHECKOUT)
-    finally:
-        converge.say("removing the stand-ins")
-        down.down(standins.INSTANCE.name)
-        file.unlink(missing_ok=True)
-
-
-def adopted(hosts: list[str]) -> None:
-    """Boot factory machines and adopt them; not measured."""
-    converge.say(f"booting and adopting {', '.join(hosts)} (simulated)")
-    spark.boot(standins.INSTANCE, hosts)
-    for host in hosts:
-        shell.run(*provision.adopt(standins.INSTANCE, host), env=standins.environment(), cwd=CHECKOUT)
 
 
 def wipe(hosts: list[str]) -> None:

@@ -41,23 +41,34 @@ PEOPLE = ("bob", "carol")
 @contextmanager
 def stand_ins(count: int, say: Callable[[str], None]) -> Iterator[Fleet]:
     """`count` stand-ins as the product leaves them; removed at the end, also after a failure."""
+    names = host_names(count)
+    with described(count, say) as fleet:
+        adopt(names, say)
+        say(f"first convergence of {count} stand-ins")
+        shell.run(sys.executable, Path(__file__).with_name("product.py"), STACK, *names, env=environment())
+        yield fleet
+
+
+@contextmanager
+def described(count: int, say: Callable[[str], None]) -> Iterator[Fleet]:
+    """A description of so many hosts, and no host yet; all that was made is removed at the end."""
     stack_file = stack.file(INSTANCE, STACK)
     down.down(INSTANCE.name)
     try:
-        names = host_names(count)
-        say(f"booting {count} stand-ins (simulated)")
-        spark.boot(INSTANCE, names)
         stack_file.write_text(yaml.safe_dump(description(count), sort_keys=False))
-        for name in names:
-            say(f"adopting {name}")
-            shell.run(*provision.adopt(INSTANCE, name), env=environment(), cwd=CHECKOUT)
-        say(f"first convergence of {count} stand-ins")
-        shell.run(sys.executable, Path(__file__).with_name("product.py"), STACK, *names, env=environment())
         yield config.load(STACK, CHECKOUT)
     finally:
         say("removing the stand-ins")
         down.down(INSTANCE.name)
         stack_file.unlink(missing_ok=True)
+
+
+def adopt(names: list[str], say: Callable[[str], None]) -> None:
+    """Boot factory machines and adopt them."""
+    say(f"booting and adopting {', '.join(names)} (simulated)")
+    spark.boot(INSTANCE, names)
+    for name in names:
+        shell.run(*provision.adopt(INSTANCE, name), env=environment(), cwd=CHECKOUT)
 
 
 def description(count: int) -> dict[str, Any]:
