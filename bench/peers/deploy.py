@@ -53,14 +53,16 @@ for follow_up in STATE["handlers"]:
         continue
     condition = any_changed(*waiting[follow_up])
     verb, _, unit = follow_up.partition(" ")
-    if verb == "load":
-        server.shell(commands=[f"sysctl --quiet --load {STATE['kernel_file']}"], _sudo=True, _if=condition)
+    if follow_up == "load the audit rules":
+        server.shell(commands=[STATE["load_audit_rules"]], _sudo=True, _if=condition)
+    elif verb == "load":
+        server.shell(commands=[STATE["load_kernel_settings"]], _sudo=True, _if=condition)
     elif unit == "systemd":
         systemd.daemon_reload(_sudo=True, _if=condition)
     else:
         systemd.service(
             service=unit,
-            running=None,
+            running=True if verb == "start" else None,
             reloaded=verb == "reload",
             restarted=verb == "restart",
             _sudo=True,
@@ -68,6 +70,7 @@ for follow_up in STATE["handlers"]:
         )
 
 for key, value in STATE["sysctls"].items():
-    server.sysctl(key=key, value=value, _sudo=True)
+    if key.startswith("net."):  # the others are not a container's own: pyinfra would try to set them and fail
+        server.sysctl(key=key, value=value, _sudo=True)
 for unit, active in STATE["units"].items():
     systemd.service(service=unit, enabled=True, running=True if active else None, _sudo=True)

@@ -10,18 +10,19 @@ Texts stay templates with variables, as they would be in a role; a file without 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from jinja2 import Environment, meta  # noqa: TID251  (templates are read for their names here, not rendered)
+from pydantic_core import to_jsonable_python
 
 from sparkfleet.host import sources
 from sparkfleet.host.connection import Target
-from sparkfleet.host.desired import FRONT, Desired, desired
+from sparkfleet.host.desired import FRONT, Desired, desired, template_context
 from sparkfleet.host.openssh import ssh_options
-from sparkfleet.host.roles import exporters, monitors
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
@@ -34,16 +35,47 @@ FOLLOW_UPS: dict[str, tuple[str, ...]] = {
     "/etc/systemd/journald.conf.d/": ("restart systemd-journald.service",),
     "/etc/ssh/sshd_config.d/": ("reload ssh.service",),
     "/etc/sparkfleet/firewall.nft": ("reload sparkfleet-firewall.service",),
+    "/etc/sparkfleet/alignment.json": ("start sparkfleet-alignment.service",),
+    "/etc/sparkfleet/memguard.json": ("start spark-memguard@check.service",),
+    "/etc/sparkfleet/rotation.json": ("start sparkfleet-rotation-dates.service",),
     "/etc/systemd/system/sparkfleet-firewall.service": ("reload systemd", "reload sparkfleet-firewall.service"),
+    "/etc/systemd/system/sparkfleet-alignment.service": ("reload systemd", "start sparkfleet-alignment.service"),
+    "/etc/systemd/system/sparkfleet-alignment.timer": ("reload systemd", "restart sparkfleet-alignment.timer"),
+    "/etc/systemd/system/sparkfleet-gpu.service": ("reload systemd", "start sparkfleet-gpu.service"),
+    "/etc/systemd/system/sparkfleet-gpu.timer": ("reload systemd", "restart sparkfleet-gpu.timer"),
+    "/etc/systemd/system/sparkfleet-rotation-dates.service": (
+        "reload systemd",
+        "start sparkfleet-rotation-dates.service",
+    ),
+    "/etc/systemd/system/sparkfleet-rotation-dates.timer": (
+        "reload systemd",
+        "restart sparkfleet-rotation-dates.timer",
+    ),
+    "/etc/systemd/system/sparkfleet-gb10-privileged.timer": (
+        "reload systemd",
+        "restart sparkfleet-gb10-privileged.timer",
+    ),
+    "/etc/systemd/system/prometheus.service.d/": ("reload systemd", "restart prometheus.service"),
+    "/etc/systemd/system/prometheus-blackbox-exporter.service.d/": (
+        "reload systemd",
+        "restart prometheus-blackbox-exporter.service",
+    ),
+    "/etc/systemd/system/spark-memguard@.service": ("reload systemd", "start spark-memguard@check.service"),
     "/etc/systemd/system/sparkfleet-gb10-exporter.service": (
         "reload systemd",
         "restart sparkfleet-gb10-exporter.service",
     ),
     "/etc/systemd/system/": ("reload systemd",),
     "/etc/audit/rules.d/": ("load the audit rules",),
+    "/usr/local/lib/sparkfleet/alignment-metrics.py": ("start sparkfleet-alignment.service",),
+    "/usr/local/lib/sparkfleet/gpu-settings.py": ("start sparkfleet-gpu.service",),
+    "/usr/local/lib/sparkfleet/memguard.pyz": ("start spark-memguard@check.service",),
+    "/usr/local/lib/sparkfleet/rotation-dates.py": ("start sparkfleet-rotation-dates.service",),
     "/usr/local/lib/sparkfleet/gb10-exporter.pyz": ("restart sparkfleet-gb10-exporter.service",),
     "/etc/prometheus/alertmanager.yml": ("restart prometheus-alertmanager.service",),
+    "/etc/prometheus/blackbox.yml": ("restart prometheus-blackbox-exporter.service",),
     "/etc/default/prometheus-alertmanager": ("restart prometheus-alertmanager.service",),
+    "/etc/default/prometheus-blackbox-exporter": ("restart prometheus-blackbox-exporter.service",),
     "/etc/prometheus/": ("restart prometheus.service",),
     "/etc/default/prometheus": ("restart prometheus.service",),
 }
@@ -55,11 +87,22 @@ HANDLERS = (
     "restart systemd-journald.service",
     "reload ssh.service",
     "reload sparkfleet-firewall.service",
+    "start sparkfleet-alignment.service",
+    "start sparkfleet-gpu.service",
+    "start sparkfleet-rotation-dates.service",
+    "start spark-memguard@check.service",
+    "restart sparkfleet-alignment.timer",
+    "restart sparkfleet-gpu.timer",
+    "restart sparkfleet-rotation-dates.timer",
+    "restart sparkfleet-gb10-privileged.timer",
     "restart sparkfleet-gb10-exporter.service",
     "restart prometheus-alertmanager.service",
+    "restart prometheus-blackbox-exporter.service",
     "restart prometheus.service",
 )
-KERNEL_FILE = "/etc/sysctl.d/60-sparkfleet.conf"
+# Goes on where a container may not write; `sysctl --load` ends with an error there.
+LOAD_KERNEL_SETTINGS = "/usr/lib/systemd/systemd-sysctl /etc/sysctl.d/60-sparkfleet.conf"
+LOAD_AUDIT_RULES = "systemd-detect-virt --quiet --container || augenrules --load"  # a container has no audit
 # Directories that no package brings; a role makes them.
 OWN_DIRECTORIES = (
     "/etc/prometheus/rules",
@@ -68,6 +111,7 @@ OWN_DIRECTORIES = (
     "/etc/systemd/journald.conf.d",
     "/usr/local/lib/sparkfleet",
 )
+DROP_INS = re.compile(r"/etc/systemd/system/[^/]+\.d/")
 
 
 @dataclass(frozen=True)
@@ -108,7 +152,10 @@ def state(fleet: Fleet, hosts: list[str]) -> dict[str, Any]:
     parts = first.parts.values()
     return {
         "packages": sorted({package for part in parts for package in part.packages}),
-        "directories": [folder for folder in OWN_DIRECTORIES if any(p.startswith(f"{folder}/") for p in first.files)],
+        "directories": sorted(
+            {folder for folder in OWN_DIRECTORIES if any(p.startswith(f"{folder}/") for p in first.files)}
+            | {str(Path(path).parent) for path in first.files if DROP_INS.match(path)}
+        ),
         "files": [_file(path, first, sources_of(first, read)) for path in first.files],
         "links": {path: target for part in parts for path, target in part.links.items()},
         "exact": {folder: first.settings[f"listing:{folder}"].split() for part in parts for folder in part.exact},
@@ -118,7 +165,8 @@ def state(fleet: Fleet, hosts: list[str]) -> dict[str, Any]:
         "variables": {name: _variables(fleet, one) for name, one in wanted.items()},
         "keys": _keys(fleet, read),
         "handlers": list(HANDLERS),
-        "kernel_file": KERNEL_FILE,
+        "load_kernel_settings": LOAD_KERNEL_SETTINGS,
+        "load_audit_rules": LOAD_AUDIT_RULES,
     }
 
 
@@ -153,18 +201,13 @@ def _file(path: str, wanted: Desired, templates: dict[str, str]) -> dict[str, An
 
 def _variables(fleet: Fleet, wanted: Desired) -> dict[str, Any]:
     """What the templates of all files name, as plain data."""
-    everything = {
-        "fleet": fleet.model_dump(mode="json"),
-        "host": fleet.hosts[wanted.host].model_dump(mode="json"),
-        "roles": [str(role) for role in wanted.parts],
-        "sysctls": {key: value for part in wanted.parts.values() for key, value in part.sysctls.items()},
-        "exporters": exporters(fleet),
-        "monitors": monitors(fleet),
-    }
+    everything = to_jsonable_python(template_context(fleet, fleet.hosts[wanted.host], wanted.host, wanted.parts))
+    everything["fleet"]["memory"]["floor_bytes"] = fleet.memory.floor_bytes  # a property: no part of the dump
     environment = Environment(autoescape=True)  # only parsed here
     named: set[str] = set()
-    for text in sources.read(fleet).templates.values():
-        named |= meta.find_undeclared_variables(environment.parse(FRONT.sub("", text)))
+    read = sources.read(fleet)
+    for template in set(sources_of(wanted, read).values()):
+        named |= meta.find_undeclared_variables(environment.parse(FRONT.sub("", read.templates[template])))
     return {name: value for name, value in everything.items() if name in named}
 
 
@@ -231,9 +274,9 @@ def playbook(made: dict[str, Any]) -> list[Task]:
     tasks.append(_task("flush handlers", "meta", "flush_handlers"))
     for key, value in made["sysctls"].items():  # ansible-core has no sysctl module
         task = _task(f"kernel setting {key}", "command", f"sysctl -n {key}")
-        tasks.append(
-            {**task, "register": "current", "changed_when": False, "failed_when": f"current.stdout != '{value}'"}
-        )
+        # Only the network's are a container's own; of the others the machine has the say, and may not know them.
+        wrong = f"current.stdout != '{value}'" if key.startswith("net.") else False
+        tasks.append({**task, "register": "current", "changed_when": False, "failed_when": wrong})
     for unit, active in made["units"].items():
         started = {"state": "started"} if active else {}
         tasks.append(_task(f"unit {unit}", "systemd_service", {"name": unit, "enabled": True, **started}))
@@ -272,9 +315,9 @@ def _handler(name: str) -> Task:
     verb, _, unit = name.partition(" ")
     match verb:
         case "load" if "kernel" in unit:
-            return _task(name, "command", f"sysctl --quiet --load {KERNEL_FILE}")
-        case "load":  # a container has no audit
-            return _task(name, "shell", "systemd-detect-virt --quiet --container || augenrules --load")
+            return _task(name, "command", LOAD_KERNEL_SETTINGS)
+        case "load":
+            return _task(name, "shell", LOAD_AUDIT_RULES)
         case "reload" if unit == "systemd":
             return _task(name, "systemd_service", {"daemon_reload": True})
         case _:

@@ -132,7 +132,7 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
     """What the host `name` should be; raises SparkfleetError when a template names something undefined."""
     host = fleet.hosts[name]
     parts = {role: PARTS[role](fleet, name) for role in host.all_roles}
-    context = _context(fleet, host, name, parts)
+    context = template_context(fleet, host, name, parts)
     files: dict[str, File] = {}
     for template, text in sources.templates.items():
         role, options = _front(template, text)
@@ -183,7 +183,7 @@ def _authorized_keys(fleet: Fleet, sources: Sources) -> dict[str, list[str]]:
     return {**people, fleet.controller.user: [sources.automation_key]}
 
 
-def _context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Parts]) -> dict[str, Any]:
+def template_context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Parts]) -> dict[str, Any]:
     """What templates may name."""
     return {
         "fleet": fleet,
