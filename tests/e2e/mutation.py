@@ -114,6 +114,6 @@ def on_controller(fleet: FleetUnderTest, host: str, command: str) -> None:
 def run(command: list[str], env: dict[str, str]) -> None:
     """Run it to its end; a failure shows what it said."""
     done = subprocess.run(
-        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}{done.stderr}"

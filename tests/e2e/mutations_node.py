@@ -10,7 +10,7 @@ SYNC = "sparkfleet-datasets.service"
 JUPYTER = "sparkfleet-jupyter.service"
 CONFIG, TOKEN = "/etc/sparkfleet/jupyter/jupyter_server_config.py", "/etc/sparkfleet/jupyter/token"
 ANSWERS = "until (echo > /dev/tcp/127.0.0.1/8888) 2>/dev/null; do sleep 0.1; done"
-RESTART = f"systemctl restart {JUPYTER}; timeout 30 bash -c '{ANSWERS}'"
+RESTART = f"systemctl restart {JUPYTER}; timeout 90 bash -c '{ANSWERS}'"
 
 NODE = [
     Mutation(

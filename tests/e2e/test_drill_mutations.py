@@ -57,7 +57,7 @@ def test_the_control_fails_and_no_other(closed: FleetUnderTest, mutation: Mutati
     others = ", ".join(sorted(failed.keys() - {mutation.control}))
     TABLE.append(f"{mutation.control:10}  {mutation.name}" + (f"  (with it: {others})" if others else ""))
     assert mutation.control in failed, failed
-    assert failed.keys() <= {mutation.control, *mutation.also}
+    assert failed.keys() <= {mutation.control, *mutation.also}, failed
     assert mutation.evidence in failed[mutation.control]
 
 
