@@ -11,6 +11,8 @@ JUPYTER = "sparkfleet-jupyter.service"
 CONFIG, TOKEN = "/etc/sparkfleet/jupyter/jupyter_server_config.py", "/etc/sparkfleet/jupyter/token"
 ANSWERS = "until (echo > /dev/tcp/127.0.0.1/8888) 2>/dev/null; do sleep 0.1; done"
 RESTART = f"systemctl restart {JUPYTER}; timeout 90 bash -c '{ANSWERS}'"
+# Not served: while tailscaled has the port on the tailnet's address, nobody gets it on every address.
+EVERYWHERE = f"/opt/sparkfleet/jupyter/bin/jupyter lab --config={CONFIG} --ServerApp.ip=0.0.0.0"
 
 NODE = [
     Mutation(
@@ -80,14 +82,15 @@ JUPYTERS = [
         "inactive",
         ("BASE-12", "JUPYTER-06"),
     ),
-    file(
+    unit(
         "JUPYTER-02",
         "JupyterLab is open to everybody",
-        CONFIG,
-        "sed -i 's/127.0.0.1/0.0.0.0/' $f",
+        JUPYTER,
+        f"[Service]\\nExecStartPost=\\nExecStart=\\nExecStart={EVERYWHERE}\\n",
         "(jupyter-lab)",
         "ACCESS-18",
         "JUPYTER-03",
+        "JUPYTER-06",
         then=RESTART,
     ),
     file(
