@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
-from label_studio_sdk import LabelStudio as Client
+from label_studio_sdk.base_client import LabelStudioBase as Client  # label_studio_sdk's own name brings pandas along
 from label_studio_sdk.core.api_error import ApiError
 
 from workloads.errors import ConfigError, printable
@@ -20,7 +20,7 @@ from workloads.label.reviewing.answers import NOT_FOUND, UNAUTHORIZED, judged
 from workloads.label.reviewing.patience import Patience, insist
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from workloads.label.reviewing.forms import Json
     from workloads.label.site import LabelStudio
@@ -168,24 +168,31 @@ class Server:
         return self._client
 
     def _find(self, mark: str) -> Project | None:
-        found = [
-            each for each in self._api.projects.list(page_size=PAGE, include="id,description")
-            if mark in (each.description or "").splitlines()
-        ]  # fmt: skip
+        def page(number: int) -> Any:
+            return self._api.projects.list(page=number, page_size=PAGE, include="id,description")
+
+        found = [each.id for each in _all(page) if mark in (each.description or "").splitlines()]
         if not found:
             return None
-        project = self._api.projects.get(min(each.id for each in found))
+        project = self._api.projects.get(min(found))
         return Project(project.id, project.label_config or "", project.model_version or "")
 
     def _tasks(self, project: Project, query: Json) -> list[Task]:
-        listed: Iterable[Any] = self._api.tasks.list(
-            project=project.id, fields="all", page_size=PAGE, query=json.dumps({**query, "ordering": ["tasks:id"]})
-        )
-        return [_task(each.model_dump()) for each in listed]
+        """The first page of those that the query means."""
+        wanted = json.dumps({**query, "ordering": ["tasks:id"]})
+        found = self._api.tasks.list(project=project.id, fields="all", page=1, page_size=PAGE, query=wanted)
+        return [_task(each.model_dump()) for each in found.items or []]
 
     def _tasks_after(self, project: Project, number: int) -> list[Task]:
-        greater = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": number}
-        return self._tasks(project, {"filters": {"conjunction": "and", "items": [greater]}})
+        """By number and not by page: a task that somebody deletes meanwhile moves no other one out of sight."""
+        found: list[Task] = []
+        while True:
+            last = found[-1].id if found else number
+            greater = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": last}
+            page = self._tasks(project, {"filters": {"conjunction": "and", "items": [greater]}})
+            found += page
+            if len(page) < PAGE:
+                return found
 
     def _insist(self, doing: str, request: Callable[[], R], **gone: Any) -> R:
         """The answer; `gone` is what a missing thing counts as, where that is no fault."""
@@ -206,6 +213,22 @@ class Server:
             self._tell(0, None, f"{doing}: {why.splitlines()[0]}; trying again in {pause:.0f} s")
 
         return insist(attempt, self._patience, notice)
+
+
+def _all(page: Callable[[int], Any]) -> Iterator[Any]:
+    """What is on all pages; Label Studio answers 404 where the last one was full and another is asked for."""
+    number, found = 1, list(page(1).items)
+    while found:
+        yield from found
+        if len(found) < PAGE:
+            return
+        number += 1
+        try:
+            found = list(page(number).items)
+        except ApiError as error:
+            if error.status_code != NOT_FOUND:
+                raise
+            return
 
 
 def _token(at: LabelStudio) -> str:
