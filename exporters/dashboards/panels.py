@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import (
+    barchart,
+    common,
+    dashboard,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
@@ -74,12 +83,14 @@ def number(  # noqa: PLR0913  (each is one property of the panel)
     words: Words | None = None,
     decimals: int | None = None,
     no_value: str = "no data",
+    instant: bool = False,
 ) -> stat.Panel:
-    """One big number, coloured where an alert has a limit."""
+    """One big number, coloured where an alert has a limit; `instant`: what is so now, not what was last known."""
+    target = _target("A", Query(expr, title))
     found = (
         stat.Panel()
         .title(title).description(text).datasource(DATASOURCE).unit(unit).span(4).height(4)
-        .with_target(_target("A", Query(expr, title)))
+        .with_target(target.instant() if instant else target)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .color_mode(BigValueColorMode.VALUE if steps is NOTHING_YET else BigValueColorMode.BACKGROUND)
         .graph_mode(BigValueGraphMode.NONE)
@@ -169,6 +180,26 @@ def per(  # noqa: PLR0913  (each is one property of the panel)
             DynamicConfigValue("mappings", [_words(column.words)] if column.words else []),
             DynamicConfigValue("thresholds", _steps(column.steps).build()),
             DynamicConfigValue("custom.cellOptions", {"type": "color-background" if coloured else "auto"}),
+        ])  # fmt: skip
+    return found
+
+
+def bars(title: str, text: str, unit: str, columns: Sequence[Column], *, by: str) -> barchart.Panel:
+    """A group of bars for each value of the label `by`, in their order: one bar a column."""
+    found = (
+        barchart.Panel()
+        .title(title).description(text).datasource(DATASOURCE).unit(unit).span(12).height(8).x_field(by).min(0)
+        .with_transformation(DataTransformerConfig(id_val="merge", options={}))
+        .with_transformation(DataTransformerConfig(id_val="organize", options={"excludeByName": {"Time": True}}))
+        .with_transformation(DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": by}]}))
+        .legend(common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+                .show_legend(True).calcs([]))
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.NONE))
+    )  # fmt: skip
+    for letter, column in zip("ABCDEFGHIJ", columns, strict=False):
+        found.with_target(_instant(letter, column.expr))
+        found.override_by_name(f"Value #{letter}", [
+            DynamicConfigValue("displayName", column.title), DynamicConfigValue("unit", column.unit),
         ])  # fmt: skip
     return found
 

@@ -19,10 +19,11 @@ NAMED = {
     "watts": "watts", "hertz": "hertz", "seconds": "seconds", "joules": "joules", "ratio": "ratio",
 }  # fmt: skip
 PER_SECOND = {"seconds": "ratio", "bytes": "bytes/s", "joules": "watts", "count": "count"}
+FOREIGN = {"nv_gpu_utilization": "ratio"}  # Triton's: its names end in no unit
 NUMBER = "any"
 GRAFANA = {
     "bytes": "bytes", "bytes/s": "Bps", "celsius": "celsius", "watts": "watt", "hertz": "hertz", "seconds": "s",
-    "ratio": "percentunit", "count": "none", "joules": "joule", "watt-hours": "watth",
+    "ratio": "percentunit", "count": "none", "joules": "joule", "watt-hours": "watth", "time": "dateTimeAsIso",
 }  # fmt: skip
 ARITHMETIC = {"*": operator.mul, "^": operator.pow, "+": operator.add, "-": operator.sub}
 SAME_AS_ARGUMENT = re.compile(r"(\w+_over_time|increase|delta|idelta|predict_linear|abs|ceil|floor|round|clamp\w*)$")
@@ -80,8 +81,9 @@ def _folded(node: Any) -> float | None:
 
 
 def _of_name(name: str) -> str:
-    bare = name.removesuffix("_total")
-    return next((found for suffix, found in NAMED.items() if bare.endswith(f"_{suffix}")), "count")
+    _, middle, _ = name.split(":") if ":" in name else ("", name, "")  # a recording rule's: level:metric:operation
+    bare = middle.removesuffix("_total")
+    return FOREIGN.get(name) or next((found for suffix, found in NAMED.items() if bare.endswith(f"_{suffix}")), "count")
 
 
 def _unit(node: Any) -> str:  # noqa: PLR0911  (one answer a kind of node)
@@ -121,6 +123,10 @@ def _of_two(op: str, node: p.BinaryExpr) -> str:
             return "ratio"
         if (left, _folded(node.rhs)) == ("joules", 3600):
             return "watt-hours"
+        if (_folded(node.lhs), right) == (3600, "seconds"):
+            return "count"  # so many an hour
+    if op == "*" and "count" in {left, right}:
+        return left if right == "count" else right
     if op in {"*", "/"} and NUMBER in {left, right}:
         return left if right == NUMBER else right
     if op == "-" and left == right == "time":
