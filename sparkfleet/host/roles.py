@@ -29,7 +29,10 @@ STORAGE_LIMIT = "sparkfleet/monitoring/storage_limit.py"
 ROTATION_DATES = "sparkfleet/host/rotation_dates.py"
 RULES_FOLDER = "/etc/prometheus/rules"
 DASHBOARDS_FOLDER = "/etc/sparkfleet/grafana-dashboards"
-DASHBOARDS = tuple(f"exporters/gb10/dashboards/{name}.json" for name in ("fleet", "spark", "memory", "thermals"))
+DASHBOARDS = (
+    *(f"exporters/gb10/dashboards/{name}.json" for name in ("fleet", "spark", "memory", "thermals")),
+    "exporters/roi/dashboards/roi.json",
+)
 GRAFANA_KEY = "monitoring.grafana.key"  # not a file of the project: the one that the description names
 GRAFANA_ADMIN = "grafana/admin"
 TAILNET_KEY = "tailnet.key"  # the same

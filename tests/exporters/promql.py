@@ -114,7 +114,7 @@ def _of_call(node: p.Call) -> str:
     return _unit(next(arg for arg in node.args if not isinstance(arg, p.NumberLiteral)))
 
 
-def _of_two(op: str, node: p.BinaryExpr) -> str:
+def _of_two(op: str, node: p.BinaryExpr) -> str:  # noqa: PLR0911  (the same)
     left, right = _unit(node.lhs), _unit(node.rhs)
     if op in {"and", "unless"}:
         return left
@@ -125,10 +125,10 @@ def _of_two(op: str, node: p.BinaryExpr) -> str:
             return "watt-hours"
         if (_folded(node.lhs), right) == (3600, "seconds"):
             return "count"  # so many an hour
-    if op == "*" and "count" in {left, right}:
-        return left if right == "count" else right
     if op in {"*", "/"} and NUMBER in {left, right}:
         return left if right == NUMBER else right
+    if op == "*" and "count" in {left, right}:
+        return left if right == "count" else right
     if op == "-" and left == right == "time":
         return "seconds"
     if NUMBER in {left, right} or left == right:

@@ -79,11 +79,11 @@ def test_a_described_password_is_a_secret_of_the_role(project_sources: Sources) 
 
 
 def test_dashboards_lie_where_the_provider_looks(project_sources: Sources) -> None:
-    """All four, in a folder that holds nothing else."""
+    """All of them, in a folder that holds nothing else."""
     found = rendered(project_sources)
     provider = yaml.safe_load(found.files["/etc/grafana/provisioning/dashboards/sparkfleet.yaml"].content)
     place = provider["providers"][0]["options"]["path"]
-    assert found.settings[f"listing:{place}"] == "fleet.json memory.json spark.json thermals.json"
+    assert found.settings[f"listing:{place}"] == "fleet.json memory.json roi.json spark.json thermals.json"
 
 
 def test_one_evaluator_pages(project_sources: Sources) -> None:

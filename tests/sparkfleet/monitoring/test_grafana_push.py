@@ -49,7 +49,7 @@ def content(alerts: str = "grafana") -> grafana_api.Content:
 
 
 def test_everything_arrives(stub: Stub, client: Client) -> None:
-    """Folder, data source, four dashboards in the folder, every alert as a rule that names a contact point."""
+    """Folder, data source, every dashboard in the folder, every alert as a rule that names a contact point."""
     push(client, content())
 
     boards = [kept for path, kept in stub.kept.items() if path.startswith("/api/dashboards/uid/")]
