@@ -54,7 +54,7 @@ INHIBITIONS: list[dict[str, Any]] = [
         "target_matchers": ['alertname!="Gb10HostDown"', 'severity!="none"'],
         "equal": ["instance"],
     },
-    {  # it answers pings alone: the exporter and NVML are silent with everything else
+    {  # it answers pings alone: the exporters and NVML are silent with everything else
         "source_matchers": ['alertname="Gb10HostWedged"', 'instance!=""'],
         "target_matchers": ['alertname=~"Gb10ExporterDown|Gb10NvmlStuck|Gb10CollectorFailing|Gb10ClockDrift"'],
         "equal": ["instance"],
