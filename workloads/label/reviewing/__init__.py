@@ -3,6 +3,7 @@
 labelling  labels.xml → checked names: which control marks which text; refuses what would run a document's text
 order      unpublished items → those that come next: least certain first, blank ones spread evenly among them
 forms      our records ↔ Label Studio's JSON; pure
+agreement  reviews of one item by several people → how far they agree; pure
 patience   a request that fails now and then → its answer, or one error; answers says which failures pass
 server     the one module that speaks to Label Studio: patience, renewed tokens, nothing imported twice
 

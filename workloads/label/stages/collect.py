@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from workloads.errors import ConfigError, ServiceError
 from workloads.label import testset
 from workloads.label.records import Item, Published, Review
+from workloads.label.returns import groups, shown
 from workloads.label.reviewing import forms, labelling, mark
+from workloads.label.reviewing.agreement import agreement
 from workloads.label.reviewing.server import Server
 
 if TYPE_CHECKING:
@@ -37,9 +39,9 @@ def run(context: Context) -> Report:
             next_step=f"put that line into its description; {FILE} stays as it is.",
         )
     export = server.export(project)
-    shown = {number: server.prediction(number) for number in sorted(forms.misattributed(export))}
+    looked_up = {number: server.prediction(number) for number in sorted(forms.misattributed(export))}
+    parents = {number: form for number, form in looked_up.items() if form}
     items = {item.id: item for item in work.read(Item, "items.jsonl")}
-    parents = {number: form for number, form in shown.items() if form}
     read = forms.reviews(export, items, params.labels, config, parents)
     before = {review.annotation: review for review in work.read(Review, FILE)}
     after = {review.annotation: review for review in read.reviews}
@@ -54,5 +56,22 @@ def run(context: Context) -> Report:
         "changed": sum(before[number] != after[number] for number in after.keys() & before.keys()),
         "withdrawn": len(before.keys() - after.keys()),
         "test set": grown.version if grown else "unchanged",
+        **figures(read.reviews, items, params.roi.longest_lead_s),
         **read.left_out,
     }
+
+
+def figures(reviews: list[Review], items: dict[str, Item], cap_s: float) -> Report:
+    """What people made of the newest model's suggestions, how long they took, how far they agree; each with its n."""
+    seen = groups.seen(reviews, items, cap_s)
+    told: Report = {}
+    for of in shown.shown(seen)[-1:]:
+        judged = of.accepted + of.edited + of.rejected
+        told |= {"model": of.model, "accepted": f"{of.accepted} of {judged}", "edited": of.edited}
+        told |= {"rejected": of.rejected, "skipped": of.skipped, "marks kept": f"{of.kept} of {of.spans}"}
+    for group, leads in groups.by_group(seen).items():
+        if leads.median_s is not None:
+            told[f"median {group} s"] = f"{leads.median_s:.1f} (n {leads.timed}, {leads.capped} capped)"
+    if agreed := agreement(reviews):
+        told["agreement"] = f"{agreed.shared:.2f} (n {agreed.pairs} pairs, {agreed.alike} alike)"
+    return told

@@ -79,19 +79,22 @@ class Publishing:
         return ordered((item for item in self.items.values() if item.id not in self.published), self.predictions)
 
     def reconcile(self, project: Project) -> int:
-        """Write down what stands without a record, and remove what stands twice and nobody touched."""
-        numbers = {each.task: each.item for each in self.published.values()}
-        strays: dict[str, list[Task]] = {}
-        for task in self.server.tasks_after(project, max(numbers, default=0) - BACK):
-            if task.id not in numbers and task.item in self.items:
-                strays.setdefault(task.item, []).append(task)
-        new = {item: tasks for item, tasks in strays.items() if item not in self.published}
-        self._record(min(tasks, key=lambda task: (not task.touched, task.id)) for tasks in new.values())
-        kept = {each.task for each in self.published.values()}
-        for task in (task for tasks in strays.values() for task in tasks):
-            if task.id not in kept and not task.touched:
+        """Write down what stands without a record; of an item that stands twice, leave what people have touched."""
+        known = {each.task: each.item for each in self.published.values()}
+        strays = [
+            task for task in self.server.tasks_after(project, max(known, default=0) - BACK)
+            if task.id not in known and task.item in self.items
+        ]  # fmt: skip
+        twice = [self.published[task.item].task for task in strays if task.item in self.published]
+        standing: dict[str, list[Task]] = {}
+        for task in [*self.server.tasks(project, twice), *strays]:
+            standing.setdefault(task.item, []).append(task)
+        kept = {item: min(tasks, key=lambda task: (not task.touched, task.id)) for item, tasks in standing.items()}
+        self._record(task for task in kept.values() if task.id not in known)
+        for task in (task for tasks in standing.values() for task in tasks):
+            if task is not kept[task.item] and not task.touched:
                 self.server.remove(task)
-        return len(new)
+        return len({task.item for task in strays}) - len(set(twice))
 
     def refresh(self, project: Project) -> int:
         """Give untouched assisted tasks the prediction that their item has now; returns how many got one."""
@@ -166,5 +169,9 @@ class Publishing:
             )
             for task in tasks
         ]  # fmt: skip
-        self.context.work.append(FILE, new)
-        self.published |= {each.item: each for each in new}
+        if any(each.item in self.published for each in new):
+            self.published |= {each.item: each for each in new}
+            self.context.work.replace(FILE, self.published.values())
+        else:
+            self.published |= {each.item: each for each in new}
+            self.context.work.append(FILE, new)

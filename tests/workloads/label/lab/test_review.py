@@ -60,8 +60,8 @@ def test_what_people_say_comes_back_as_they_said_it(desk: Desk) -> None:
         assert (review.model == "m:1") is (items[review.item].arm is Arm.ASSISTED) is (review.shown is not None)
         assert review.lead_time_s
     assert sum(review.skipped for review in desk.reviews) == did["skipped"]
-    judged = [review for review in desk.reviews if review.shown is not None and not review.skipped]
-    assert sum(len(review.spans) == len(review.shown or []) for review in judged) == did["accepted"] > 0
+    assert did["accepted"] > 0
+    assert collected["accepted"] == f"{did['accepted']} of {did['accepted'] + did['edited']}"
 
     made_up_for = desk.run("publish")
     assert (made_up_for["published"], made_up_for["in all"]) == (10, 30)
