@@ -27,6 +27,7 @@ class Network:
     def __init__(self, file: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = QUIET
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores, too
         try:
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the engine's errors share no base of their own

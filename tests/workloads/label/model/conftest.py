@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import environments
+from lab import cache, environments, shell
 from lab.instance import CHECKOUT
+from lab.models import base
+from tests.workloads.label.model.archive import Archive, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,26 @@ def ask(label_python: Path) -> Iterator[Callable[..., Any]]:
 
         yield asked
         reader.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def artifacts(label_python: Path) -> Path:
+    """Where the tiny base model lies, in base-model/."""
+    source = Path(base.__file__)
+
+    def build(folder: Path) -> None:
+        shell.run(label_python, source, folder / "base-model")
+
+    digest = cache.digest(source.read_bytes(), environments.lock("label").read_bytes())
+    return cache.once(f"base-model-{digest}", build)
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory, label_python: Path, artifacts: Path) -> Archive:
+    """Forty letters, cut into items; nobody has reviewed any."""
+    archive = Archive(tmp_path_factory.mktemp("model") / "letters", label_python)
+    chance = random.Random(7)  # noqa: S311  (the same letters every time)
+    archive.begin(artifacts)
+    archive.add("\n\n".join(sentence(chance) for _ in range(chance.randint(1, 12))) for _ in range(40))
+    assert archive.run("preannotate")[0] == 0
+    return archive
