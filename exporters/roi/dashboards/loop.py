@@ -89,7 +89,7 @@ def _projects() -> list[Column]:
     ends = f"{_every('forecast_end_timestamp_seconds')} * 1000"
     return [
         Column("Figures of", "dateTimeAsIso", f"{_every('figures_timestamp_seconds')} * 1000"),
-        Column("Throughput, with of without", "percentunit", _every("comparison_speedup_ratio")),
+        Column("Throughput with model ÷ without", "percentunit", _every("comparison_speedup_ratio")),
         Column("n with", "none", _every('reviews_timed{group="assisted"}')),
         Column("n without", "none", _every('reviews_timed{group="blank"}')),
         Column("Time an item", "s", _every("item_seconds")),
@@ -99,6 +99,8 @@ def _projects() -> list[Column]:
         Column("n models", "none", _every("models_delivered")),
         Column("Corrections wait for", "s", waits, WAITED.steps()),
         Column("n waiting", "none", _every("waiting_reviews")),
+        Column("Documents without text", "none",
+               'sum by (project) (sparkfleet_roi_documents{state!="converted"})'),
         Column("Items open", "none", _every('items{state="open"}')),
         Column("Done by", "dateTimeAsIso", ends),
         Column("n handled", "none", _every("forecast_handled_items")),
@@ -114,7 +116,7 @@ def _help() -> list[Builder[Panel]]:
                       f'sum(@reviews_timed{{group="{group}"}})', no_value="none yet")  # fmt: skip
 
     return [
-        ratio("Throughput with, of without", f"200 % is twice as many items an hour. {COMPARED}",
+        ratio("Throughput with model ÷ without", f"200 % is twice as many items an hour. {COMPARED}",
               "comparison_speedup_ratio"),
         ratio("… at least", "Lower end of its interval of 95 %. Under 100 %: the model may as well slow people down.",
               "comparison_speedup_low_ratio"),
@@ -195,7 +197,7 @@ def _waiting() -> list[Builder[Panel]]:
     last = "max(@model_latency_seconds and on (model) topk(1, @model_serving_timestamp_seconds))"
     return [
         figure("Waiting for a model", "Age of the oldest review that the serving model has not learned from.", "s", age,
-               steps=WAITED.steps(), no_value="none waits"),
+               steps=WAITED.steps(), no_value="nothing known"),
         figure("n waiting", "Items whose last review no serving model has learned from.", "none",
                "max(@waiting_reviews)"),
         figure("n needed", "With fewer new reviews nothing is trained.", "none", "max(@waiting_least_reviews)"),

@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 RULES = ("recording.yml", "alerts.yml")
-MOCKED = b"""\
-sparkfleet_gb10_gpu_utilization_ratio{gpu="0"} 0.4
-nv_gpu_utilization{gpu_uuid="GPU-0"} 0.7
-"""
+MOCKED = {
+    "/gb10": b'sparkfleet_gb10_gpu_utilization_ratio{gpu="0"} 0.4\n',
+    "/calypso": b'nv_gpu_utilization{gpu_uuid="GPU-0"} 0.7\n',
+}
 
 
 class Page(BaseHTTPRequestHandler):
-    """Answers every request with the mocked metrics."""
+    """Answers with the mocked metrics of a machine."""
 
     def do_GET(self) -> None:
-        """One page for all."""
+        """One page a machine."""
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
         self.end_headers()
-        self.wfile.write(MOCKED)
+        self.wfile.write(MOCKED[self.path])
 
     def log_message(self, *_: Any) -> None:
         """In silence."""
@@ -115,13 +115,13 @@ class Watched:
         raise AssertionError((self.folder / "prometheus.log").read_text()[-2000:])
 
     def _config(self) -> dict[str, Any]:
-        def job(name: str, instance: str, port: int) -> dict[str, Any]:
+        def job(name: str, instance: str, port: int, path: str = "/metrics") -> dict[str, Any]:
             static = [{"targets": [f"127.0.0.1:{port}"], "labels": {"instance": instance}}]
-            return {"job_name": name, "static_configs": static}
+            return {"job_name": name, "metrics_path": path, "static_configs": static}
 
         mocked = self.page.server_port
-        jobs = [job("roi", "spark-01", self.exporter.port), job("gb10", "spark-01", mocked),
-                job("calypso", "calypso", mocked)]  # fmt: skip
+        jobs = [job("roi", "spark-01", self.exporter.port), job("gb10", "spark-01", mocked, "/gb10"),
+                job("calypso", "calypso", mocked, "/calypso")]  # fmt: skip
         return {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(self.folder / name) for name in RULES],
