@@ -84,12 +84,13 @@ def number(  # noqa: PLR0913  (each is one property of the panel)
     decimals: int | None = None,
     no_value: str = "no data",
     instant: bool = False,
+    span: int = 4,
 ) -> stat.Panel:
     """One big number, coloured where an alert has a limit; `instant`: what is so now, not what was last known."""
     target = _target("A", Query(expr, title))
     found = (
         stat.Panel()
-        .title(title).description(text).datasource(DATASOURCE).unit(unit).span(4).height(4)
+        .title(title).description(text).datasource(DATASOURCE).unit(unit).span(span).height(4)
         .with_target(target.instant() if instant else target)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .color_mode(BigValueColorMode.VALUE if steps is NOTHING_YET else BigValueColorMode.BACKGROUND)

@@ -2,7 +2,7 @@
 
     python -m exporters.gb10.reference > metrics.md       what the exporter tells of this machine
 
-docs/metrics.md is the same of every machine that the simulator knows; `pytest tests/exporters/gb10/test_reference.py
+docs/metrics.md has the same of every machine that the simulator knows; `pytest tests/exporters/gb10/test_reference.py
 --update-golden` writes it. There is no second list of metrics anywhere: what no machine shows, the test finds in the
 code and fails.
 """

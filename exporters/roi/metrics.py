@@ -48,6 +48,9 @@ HELP = {
     "held_out_f1_ratio": "F1 of whole spans.",
     "held_out_f1_low_ratio": "Lower end of its interval.",
     "held_out_f1_high_ratio": "Upper end of its interval.",
+    "agreement_pairs": "n: two people who reviewed one item.",
+    "agreement_alike_pairs": "Of them, those that are alike to the last span.",
+    "agreement_ratio": "Mean share of spans that two people have in common (Dice): F1 of one by the other.",
     # ---- from new data to a model ----
     "models_delivered": "n: models that learned from reviews and came to serve.",
     "model_latency_seconds": "From the first review that only this model learned from until it served.",

@@ -58,6 +58,10 @@ def _told(roi: Json) -> Iterator[Sample]:
     for shown in roi["shown"]:
         yield from _shown(shown)
     yield from _held_out(roi["held_out"] or {})
+    if agreed := roi["agreed"]:
+        yield from _one("agreement_pairs", agreed["pairs"])
+        yield from _one("agreement_alike_pairs", agreed["alike"])
+        yield from _one("agreement_ratio", agreed["shared"])
     yield from _one("models_delivered", roi["delivered"])
     for delivery in roi["deliveries"]:
         yield from _delivery(delivery)

@@ -49,7 +49,7 @@ def dashboard() -> Dashboard:
         ("Every project", [per("Projects", "One line a project; a click opens it below.", _projects(), by="project",
                                name="Project", link=UID)]),
         ("Does the model help?", [*_help(), _groups(), *_months()]),
-        ("Do people look?", [_models()]),
+        ("Do people look, and do they agree?", [_models(), *_agreement()]),
         ("From the first correction to the model", [*_waiting(), _deliveries()]),
         ("What is left", _left()),
         ("What it costs", _cost()),
@@ -190,6 +190,18 @@ def _models() -> Builder[Panel]:
         Column("n held-out spans", "none", of("held_out_spans")),
         Column("n held-out items", "none", of("held_out_items")),
     ], by="model", name="Model")  # fmt: skip
+
+
+def _agreement() -> list[Builder[Panel]]:
+    return [
+        figure("Two people agree", "Mean share of spans in common where two people saw one item; F1 of one measured by "
+               "the other. What people do not agree on, no model can be right about.", "percentunit",
+               "max(@agreement_ratio)", no_value="nobody saw what another did", span=8, decimals=0),
+        figure("n pairs", "Two people who reviewed one item.", "none", "max(@agreement_pairs)", no_value="none",
+               span=8),
+        figure("… alike to the last span", "Pairs without any difference.", "none", "max(@agreement_alike_pairs)",
+               no_value="none", span=8),
+    ]  # fmt: skip
 
 
 def _waiting() -> list[Builder[Panel]]:

@@ -31,6 +31,8 @@ MOCKED = {
     "/gb10": b'sparkfleet_gb10_gpu_utilization_ratio{gpu="0"} 0.4\n',
     "/calypso": b'nv_gpu_utilization{gpu_uuid="GPU-0"} 0.7\n',
 }
+# There once every target was scraped, and the rules were evaluated after it.
+LAST = ("project:sparkfleet_roi_open_seconds:estimate", "nv_gpu_utilization", "sparkfleet_gb10_gpu_utilization_ratio")
 
 
 class Page(BaseHTTPRequestHandler):
@@ -60,7 +62,8 @@ class Watched:
             for project, text in texts.items():
                 self.exporter.put(project, text)
             self.port = self._prometheus()
-            self.answer("project:sparkfleet_roi_waiting_seconds:age")  # the rules were evaluated: everything is there
+            for last in LAST:
+                self.answer(last)
         except BaseException:
             self.stop()
             raise

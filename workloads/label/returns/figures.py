@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from workloads.label.returns import compare
 from workloads.label.returns.backlog import backlog
 from workloads.label.returns.delivery import deliveries, served, served_name, waiting
-from workloads.label.returns.file import Cost, Roi
+from workloads.label.returns.file import Agreed, Cost, Roi
 from workloads.label.returns.groups import by_group, seen
 from workloads.label.returns.shown import held_out, shown
+from workloads.label.reviewing.agreement import agreement
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -59,6 +60,7 @@ def figures(params: Params, known: Known, now: dt.datetime) -> Roi:
         comparison=compare.comparison(reviews),
         shown=shown(reviews),
         held_out=held_out(known.evaluation, served_name(serving[-1]) if serving else None),
+        agreed=agreed(reviews),
         deliveries=delivered[-MOST_DELIVERIES:],
         delivered=len(delivered),
         waiting=None
@@ -73,6 +75,12 @@ def figures(params: Params, known: Known, now: dt.datetime) -> Roi:
         ),
         cost=cost(reviews, params.roi.hourly_cost),
     )
+
+
+def agreed(reviews: Sequence[Seen]) -> Agreed | None:
+    """Of real items, as for everything else."""
+    found = agreement(one.review for one in reviews)
+    return Agreed(pairs=found.pairs, alike=found.alike, shared=found.shared) if found else None
 
 
 def cost(reviews: Sequence[Seen], hourly: float) -> Cost | None:

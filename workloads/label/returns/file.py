@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from workloads.label.records import Count, Record, Score
+from workloads.label.records import Count, Record, Score, Share
 
 FILE = "roi.json"
 Seconds = Annotated[float, Field(ge=0)]
@@ -77,6 +77,14 @@ class HeldOut(Record):
     items: Count
     documents: Count
     score: Score
+
+
+class Agreed(Record):
+    """Two people, one item: what they do not agree on, no model can be right about."""
+
+    pairs: Count  # n
+    alike: Count  # of them, to the last span
+    shared: Share  # mean share of spans in common (Dice): the F1 of one person measured by the other
 
 
 class Delivery(Record):
@@ -157,6 +165,7 @@ class Roi(Record):
     comparison: Comparison | None
     shown: list[Shown]  # by model, in the order in which they came; the last ten at most
     held_out: HeldOut | None
+    agreed: Agreed | None  # None: no item has two reviews
     deliveries: list[Delivery]  # in their order; the last ten at most
     delivered: Count  # all that there ever were
     waiting: Waiting | None
