@@ -20,13 +20,20 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+# gRPC sends some requests again by itself; here nobody does. It connects again at once, or what is measured of a
+# restart would be its own back-off.
+RECONNECT_MS = 100
+OPTIONS = [
+    ("grpc.enable_retries", 0),
+    *((f"grpc.{which}_reconnect_backoff_ms", RECONNECT_MS) for which in ("initial", "min", "max")),
+]
+
 
 class Load:
     """The requests and what became of them."""
 
     def __init__(self, address: str, asked: Any, deadline_s: float) -> None:
-        # gRPC sends some requests again by itself; here nobody does.
-        channel = grpc.insecure_channel(address, options=[("grpc.enable_retries", 0)])
+        channel = grpc.insecure_channel(address, options=OPTIONS)
         self._infer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
         self._request, self._deadline_s = asked, deadline_s
         self.phase, self.waiting, self._lock = "begin", 0, threading.Lock()
