@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import random
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,13 @@ def sentence(number: int) -> tuple[str, list[Span]]:
         for value, label in ((who, "PARTY"), (day, "DATE"))
     ]
     return text, spans
+
+
+def named(test: str) -> str:
+    """A project's name from a test's: workspaces and projects of tests never meet."""
+    return f"t{hashlib.sha256(test.encode()).hexdigest()[:6]}-{re.sub('[^a-z0-9]+', '-', test.lower())[5:35]}".strip(
+        "-"
+    )
 
 
 def truth(data: dict[str, Any]) -> set[tuple[int, int, str]]:
@@ -74,10 +82,11 @@ class Desk:
         self.describe()
         self.at(self.url)
 
-    def describe(self, labels_xml: str = LABELS_XML, labels: str = '["PARTY", "DATE"]') -> None:
+    def describe(self, labels_xml: str = LABELS_XML, labels: str = '["PARTY", "DATE"]', title: str = "") -> None:
         """Write project.toml and labels.xml."""
         (self.folder / "project/project.toml").write_text(
-            f'name = "{self.name}"\nlabels = {labels}\n[source]\nfolder = "d"\n[publish]\nbatch = {self.batch}\n'
+            f'name = "{self.name}"\nlabels = {labels}\n[source]\nfolder = "d"\n'
+            f'[publish]\nbatch = {self.batch}\ntitle = "{title}"\n'
         )
         (self.folder / "project/labels.xml").write_text(labels_xml)
 

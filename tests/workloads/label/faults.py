@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LATE_S = 2.0
 SLOW_S = 3.0
 SKIPPED = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
@@ -36,7 +35,7 @@ class Fault(StrEnum):
     BUSY = "answered with 429, never passed on"
     LOST = "passed on and done; the connection is reset instead of the answer"
     CUT = "passed on and done; half of the answer comes"
-    LATE = "reset at once, and passed on some seconds later"
+    LATE = "reset at once, and passed on when the test says so"
     SLOW = "answered after some seconds"
     FORBIDDEN = "answered with 403"
 
@@ -56,12 +55,12 @@ class Rule:
 
 
 class Proxy:
-    """On a free port of loopback. `met` counts the faults that happened, `late` the requests passed on late."""
+    """On a free port of loopback. `met` counts the faults that happened."""
 
     def __init__(self, target: str) -> None:
         self.target = urlsplit(target)
         self.met, self.rules, self.lock = Counter[str](), list[Rule](), threading.Lock()
-        self.late: list[threading.Thread] = []
+        self.late: list[tuple[str, str, dict[str, str], bytes]] = []
         proxy = self
 
         class Handler(_Handler):
@@ -75,7 +74,6 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.settle()
         self.server.shutdown()
         self.server.server_close()
 
@@ -86,9 +84,9 @@ class Proxy:
         self.rules.append(Rule(method, re.compile(path), fault, times, also))
 
     def settle(self) -> None:
-        """Wait until what is late has been passed on."""
-        for thread in self.late:
-            thread.join()
+        """Pass on what is late."""
+        while self.late:
+            self.pass_on(*self.late.pop())
 
     def take(self, method: str, path: str) -> tuple[Fault | None, Callable[[], None] | None]:
         """What shall happen to this request."""
@@ -128,9 +126,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._reset()
             return
         if fault is Fault.LATE:
-            thread = threading.Timer(LATE_S, self.outer.pass_on, request)
-            self.outer.late.append(thread)
-            thread.start()
+            self.outer.late.append(request)
             self._reset()
             return
         if fault is None and also:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import signal
+import urllib.error
+import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workloads.label.desk import Desk, truth
+from lab import record, reviewing
+from tests.workloads.label.desk import Desk, named, truth
 from tests.workloads.label.faults import Fault, Proxy
 from tests.workloads.label.reviewer import Api, Reviewer
 from workloads.label.records import Arm
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.workloads.label.labs import LabelLab
 
 WAITING = 20  # publish.batch
@@ -25,7 +27,7 @@ def desk(label_lab: LabelLab, tmp_path: Path, request: pytest.FixtureRequest) ->
     """A project of its own for each test."""
     server = label_lab.site.label_studio
     assert server
-    name = request.node.name.replace("_", "-").removeprefix("test-")[:30].strip("-")
+    name = named(request.node.name)
     return Desk(name, tmp_path, str(label_lab.site.python), server.url, server.token_file, batch=WAITING)
 
 
@@ -84,3 +86,15 @@ def test_a_run_that_was_killed_at_a_lost_answer_is_gone_on_with(desk: Desk) -> N
     assert (report["found again"], report["published"]) == (12, 0)
     assert api.duplicates(api.project(desk.name)) == 0
     assert {each.task for each in desk.published} == {task["id"] for task in api.tasks(api.project(desk.name))}
+
+
+def test_the_labs_own_secrets_are_nobodys_but_its_owners(label_lab: LabelLab) -> None:
+    """Token and password lie 0600 in a folder 0700, on no command line; and without them the server tells nothing."""
+    instance, pid = label_lab.instance, record.alive(label_lab.instance, reviewing.LABEL)
+    files = [reviewing.token_file(instance), reviewing.password_file(instance)]
+
+    assert [oct(file.stat().st_mode & 0o777) for file in (*files, instance.secrets)] == ["0o600", "0o600", "0o700"]
+    words = Path(f"/proc/{pid}/cmdline").read_text()
+    assert [file.read_text() in words for file in files] == [False, False]
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{reviewing.url(instance)}/api/projects", timeout=30)  # noqa: S310
