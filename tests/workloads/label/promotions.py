@@ -93,10 +93,20 @@ class Project:
 
     def start(self) -> subprocess.Popen[str]:
         """The stage, as a run starts it."""
-        words = ["-m", "workloads.label.stage", "promote", "--project", self.folder, "--site", self.lab.site_file]
+        words = self._words("workloads.label.stage", "promote")
         return subprocess.Popen(
-            [self.site.python, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        )  # fmt: skip
+
+    def node(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Another module of ours, as a person runs it on this project."""
+        return subprocess.run(
+            self._words(*words), capture_output=True, text=True, env=environment(), timeout=240, check=False
         )
+
+    def _words(self, *words: str) -> list[str]:
+        where = ["--project", str(self.folder), "--site", str(self.lab.site_file)]
+        return [str(self.site.python), "-m", *words, *where]
 
     def promote(self) -> dict[str, Any]:
         """Run it to its end: its report, or its error with the exit code."""

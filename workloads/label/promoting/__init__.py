@@ -6,4 +6,6 @@ turn        one promotion at a time, by an object in the bucket
 server      Calypso: load, ask, statistics
 probes      questions whose answers are known
 steps       upload, trial, switch, watch, back
+
+    python -m workloads.label.promoting --project examples/contracts --to 3     an older version serves again
 """

@@ -63,6 +63,8 @@ def make(folder: Path, card: ModelCard, texts: list[str]) -> list[Probe]:
         found = [network.logits([tokens])[0] for tokens in questions if tokens]
     except DamagedError as error:
         raise GateError(error.what, usually=error.usually, next_step="what served goes on; train anew.") from error
+    if not found:
+        raise GateError("the tokenizer makes nothing of any text", next_step="what served goes on; train anew.")
     if any(logits.shape[1] != served.classes(card) for logits in found):
         raise GateError(f"the model has {found[0].shape[1]} outputs a token, its labels need {served.classes(card)}")
     return [Probe(tokens=t, classes=_classes(logits)) for t, logits in zip(filter(None, questions), found, strict=True)]

@@ -116,7 +116,7 @@ class Repository:
         Every file is read back: raises DamagedError when the store holds other bytes than were sent.
         """
         sums = {name: File(digest(path), path.stat().st_size) for name, path in sorted(files.items())}
-        version = self._claim(files[CARD].read_bytes())
+        version = self._claim(files[CARD].read_bytes(), sums)
         for name, path in files.items():
             self.store.put(f"{self.key}/{version}/{name}", path, new=True)
         for name, expected in sums.items():
@@ -146,16 +146,28 @@ class Repository:
             shutil.rmtree(partial, ignore_errors=True)
         return into
 
-    def _claim(self, card: bytes) -> int:
-        """The number whose card.json is this one: an older claim of the same candidate, or the next free number."""
+    def _claim(self, card: bytes, sums: dict[str, File]) -> int:
+        """An older claim with this card and no other file than these, or the next free number."""
         for version in reversed(self.versions()):
-            if (self.store.tagged(f"{self.key}/{version}/{CARD}") or (b"",))[0] == card:
+            there = self.store.tagged(f"{self.key}/{version}/{CARD}")
+            if there and there[0] == card and self._fits(version, sums):
                 return version
         for _ in range(ROUNDS):
             version = max(self.versions(), default=0) + 1
             if self.store.swap(f"{self.key}/{version}/{CARD}", card, None):
                 return version
         raise DamagedError(f"{self.key}: no number is free", usually="the store lists objects that it does not have")
+
+    def _fits(self, version: int, sums: dict[str, File]) -> bool:
+        """Whether what is there of a version is of these files."""
+        for name, expected in sums.items():
+            try:
+                self._compare(version, name, expected)
+            except MissingError:  # the upload was cut off before it
+                pass
+            except DamagedError:
+                return False
+        return self.manifest(version) in (None, sums)
 
     def _compare(self, version: int, name: str, expected: File, into: Path | None = None) -> None:
         """Read a file of a version, also to `into`; raises DamagedError when it is another one."""

@@ -121,12 +121,12 @@ def _switch(way: Way, version: int, before: int | None) -> None:
     """Serve it and look at it for some time; raises GateError when it does not prove itself."""
     card = way.repository.card(version)
     known = probes.PROBES.validate_json(way.repository.read(version, probes.FILE))
-    usual = _failed_share(way, before)
+    usual, first = _failed_share(way, before), way.server.counted(way.model, version)
     _serve(way, served.render(way.model, version, card), version, before)
     if way.server.run_of(way.model) != card.run:
         raise GateError(f"{way.model} does not name the run {card.run}")
     prove(way, way.model, version, known)
-    _watch(way, version, known, usual)
+    _watch(way, version, known, usual, first)
 
 
 def _serve(way: Way, config: str, version: int, before: int | None) -> None:
@@ -144,10 +144,9 @@ def _serve(way: Way, config: str, version: int, before: int | None) -> None:
     raise GateError(f"{way.model}: the server does not serve version {version}, though it says that it loaded it")
 
 
-def _watch(way: Way, version: int, known: list[Probe], usual: float) -> None:
+def _watch(way: Way, version: int, known: list[Probe], usual: float, first: Counted) -> None:
     """Ask and count for as long as the limits say; raises GateError for too many failures or too slow answers."""
-    first, until = way.server.counted(way.model, version), time.monotonic() + way.limits.watch_s
-    asked, over = 0, False
+    until, asked, over = time.monotonic() + way.limits.watch_s, 0, False
     while not over:
         over = time.monotonic() >= until
         question = known[asked % len(known)]

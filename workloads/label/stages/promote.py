@@ -67,18 +67,28 @@ def waiting(context: Context) -> tuple[Candidate | None, str]:
     candidate = candidates.newest(context.work)
     if candidate is None:
         return None, "there is no candidate"
-    if not (candidate.folder / EVALUATION).exists():
-        return None, "the newest candidate was not evaluated"
-    try:
+    verdict = None
+    with contextlib.suppress(FileNotFoundError):
         verdict = Verdict.model_validate_json((candidate.folder / VERDICT).read_bytes())
-    except FileNotFoundError:
-        return candidate, ""
-    if not verdict.passed:
-        return None, f"the newest candidate was refused: {verdict.reasons[0]}"
     ended = [each for each in context.work.read(Promotion, PROMOTIONS) if each.run == candidate.run]
-    if any(each.ended_at >= verdict.at for each in ended):
-        return None, f"the newest candidate's promotion ended: {ended[-1].end}"
-    return candidate, ""
+    why_not = over(verdict, ended, evaluated=(candidate.folder / EVALUATION).exists())
+    return (None, f"the newest candidate {why_not}") if why_not else (candidate, "")
+
+
+def over(verdict: Verdict | None, ended: list[Promotion], *, evaluated: bool) -> str:
+    """What is said of a candidate that does not wait, empty for one that does. Pure.
+
+    What was rolled back once, by a machine or a person, does not come again by itself.
+    """
+    if any(each.end is PromotionEnd.ROLLED_BACK for each in ended):
+        return "was rolled back: the next one is trained with new reviews"
+    if not evaluated:
+        return "was not evaluated"
+    if verdict and not verdict.passed:
+        return f"was refused: {verdict.reasons[0]}"
+    if verdict and any(each.ended_at >= verdict.at for each in ended):
+        return f"had its promotion: {ended[-1].end}"
+    return ""
 
 
 def _promote(context: Context, candidate: Candidate, way: Way) -> Report:
@@ -161,7 +171,9 @@ def _follow(context: Context, repository: Repository) -> None:
 
 def _promotion(context: Context, repository: Repository, ended: turn.Turn) -> Promotion:
     """A turn as the project's list has it; `first_review_at` is None where the models' training is not known here."""
-    before = repository.card(ended.before).run if ended.before else ""
+    before = ""
+    with contextlib.suppress(NodeError):  # damaged in the bucket: who serves it must mend it, not this list
+        before = repository.card(ended.before).run if ended.before else ""
     known = candidates.load(context.work, before).learned if _here(context, before) else []
     return Promotion(
         run=ended.run, model=repository.model, version=ended.version, before=ended.before, end=ENDS[ended.step],

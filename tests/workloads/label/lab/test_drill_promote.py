@@ -33,7 +33,8 @@ FAULTS = {
     "vocabulary": "does not take what its tokenizer makes",
     "slow": "the budget is 150.0 ms",
 }
-OVERHEAD_S = 6.0  # of a restart: what gRPC's clients need to try again
+RECONNECT_S = 1.0  # callers try to connect ten times a second
+OVERHEAD_S = 3.0  # of a restart: from the kill to the start, and until callers are connected
 
 
 @pytest.fixture
@@ -77,6 +78,10 @@ def test_no_request_fails_whatever_becomes_of_a_candidate(project: Project) -> N
         )
         running.phase("rolled back")
         in_process(project, lambda way, *_: rolled_back(way), latency_ms=0.001)
+        running.phase("rolled back by hand")
+        by_hand = project.node("workloads.label.promoting", "--to", "1")
+        assert by_hand.stdout == f"{project.name}:1 serves\n", by_hand.stderr
+        assert project.promote()["result"].startswith("nothing new")
         running.phase("promoted again")
         run = project.candidate()
         assert project.promote()["result"] == "promoted"
@@ -157,6 +162,7 @@ def test_a_restart_costs_its_start_up_time_and_brings_the_promoted_version_back(
         running.phase("restart")
         idle_s = restart(project.lab)
         project.served_by(1)
+        time.sleep(RECONNECT_S)
         running.phase("after")
         time.sleep(8)
         run = project.candidate()

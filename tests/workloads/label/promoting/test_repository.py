@@ -82,15 +82,16 @@ def test_two_candidates_at_once_get_two_numbers(store: StoreUnderTest, tmp_path:
 
 
 def test_a_version_never_changes(store: StoreUnderTest, tmp_path: Path) -> None:
-    """Other bytes for a card that has its number already are refused, and leave what is there."""
-    files = candidate(tmp_path / "r1", "r1")
-    store.repository(MODEL).add(files)
-    before = store.file(MODEL, "1", "model.onnx").read_bytes()
-    files["model.onnx"].write_text("another network")
+    """The same candidate, evaluated anew, is a version of its own; what is there stays, and is found again."""
+    repository, files = store.repository(MODEL), candidate(tmp_path / "r1", "r1")
+    files["evaluation.json"] = tmp_path / "r1" / "evaluation.json"
+    texts, numbers = ["good", "better", "good", "better"], []
+    for text in texts:
+        files["evaluation.json"].write_text(text)
+        numbers.append(repository.add(files))
 
-    with pytest.raises(DamagedError, match=r"1/model\.onnx holds other bytes"):
-        store.repository(MODEL).add(files)
-    assert store.file(MODEL, "1", "model.onnx").read_bytes() == before
+    assert numbers == [1, 2, 1, 2]
+    assert [repository.read(number, "evaluation.json").decode() for number in (1, 2)] == ["good", "better"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"y" * 75000])
