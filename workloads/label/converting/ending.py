@@ -59,6 +59,8 @@ class Ending:
     def converted(self, text: str, text_sha256: str) -> Converted:
         """The record of its text."""
         notes = [f"{failure.slice}: {failure.why}: {failure.detail}" for failure in self.failed]
+        if self.seen.blind:
+            notes.append("looking at its pages killed a worker: those that are pictures were not read")
         notes += [note for read in self.reads for note in read.notes]
         readers = sorted({read.reader for read in self.reads})
         return Converted(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,9 @@ def wide(head: bytes) -> str | None:
 def _text(head: bytes, name: str) -> Format:
     ending = name.rpartition(".")[2].lower()
     plain = head if not (encoding := marked(head) or wide(head)) else head.decode(encoding, "ignore").encode()
-    if ending in {"html", "htm", "xhtml"} or (ending not in {"md", "txt"} and HTML.search(plain[:4096])):
+    if ending in {"md", "txt"}:
+        return Format.TEXT
+    if ending in {"html", "htm", "xhtml"} or HTML.search(plain[:4096]):
         return Format.HTML if HTML.search(plain) else Format.TEXT
     if XML.match(plain):
         return Format.XML
@@ -118,12 +121,11 @@ def _zipped(file: Path, most_unpacked: int) -> Format:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             _no_bomb(members, file.stat().st_size, most_unpacked)
-            names = {member.filename for member in members}
-            kind = _kind(archive, names)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
+            if any(member.flag_bits & 1 for member in members):
+                raise RefusedError(Why.PASSWORD, "a ZIP that is encrypted")
+            kind = _kind(archive, {member.filename for member in members})
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
         raise RefusedError(Why.UNREADABLE, f"a ZIP (an Office document?) that is damaged: {error}") from None
-    if any(member.flag_bits & 1 for member in members):
-        raise RefusedError(Why.PASSWORD, "a ZIP that is encrypted")
     if kind is None:
         raise RefusedError(Why.UNKNOWN, "a ZIP that is no Office document: unpack it into the archive")
     return kind

@@ -45,7 +45,7 @@ def judged(piece: Slice, answer: Answer) -> Verdict:
     if piece.last and len(lost) == piece.last - piece.first + 1:
         return Verdict(None, [], why, detail)
     if not lost and piece.letters and checks.lost(text, piece.letters):
-        return Verdict(None, [], Why.POOR, "much less came out than the text layer has")
+        return Verdict(None, [], Why.POOR, "much less came out than there is")
     blank = piece.last and not piece.letters  # pages without a letter: nothing is right
     fault = None if blank else checks.fault(text, by_model=False)
     if fault and len(piece.readers) > 1:

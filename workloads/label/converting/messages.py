@@ -15,6 +15,7 @@ class Reader(StrEnum):
     """The ways to read a document; `Converted.backend` and `Quarantined.tried` name them."""
 
     TRIAGE = "triage"  # what it is, and which pages have text
+    COUNT = "count"  # how many pages, when looking at them killed the worker
     TEXT = "text"  # as it lies in the file
     TABLE = "table"  # CSV by pyarrow, streamed
     MARKUP = "docling"  # office formats and HTML, no models
@@ -37,10 +38,15 @@ class Part(Record):
 
 
 class Seen(Record):
-    """What triage saw. `characters` of the text layer, a page each; None: a picture, which must be read."""
+    """What triage saw. `characters` of the text layer, a page each; None: a picture, which must be read.
+
+    `letters` of a format without pages: those that the standard library finds. `blind`: the pages were only counted.
+    """
 
     format: Format
     characters: list[int | None] = Field(default_factory=list)
+    letters: Count = 0
+    blind: bool = False
 
 
 class Task(Record):

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from workloads.label.converting.messages import Seen
     from workloads.label.params import Convert
 
-MOST_FAILURES = 24  # of a document's tries; whoever has failed so often is not cut further
+MOST_FAILURES = 16  # of a document's tries; whoever has failed so often is not cut further
 WORTH_HALVING = {Why.TIMEOUT, Why.MEMORY, Why.CRASHED, Why.UNREADABLE}  # one page may be the reason
-READERS = {Format.TEXT: (Reader.TEXT,), Format.XML: (Reader.TEXT,), Format.CSV: (Reader.TABLE, Reader.TEXT)}
+FINAL = {Why.PASSWORD, Why.HOSTILE}  # no other reader is given the document
+READERS = {
+    Format.TEXT: (Reader.TEXT,), Format.XML: (Reader.STRIPPED, Reader.TEXT), Format.CSV: (Reader.TABLE, Reader.TEXT),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)
@@ -86,7 +89,7 @@ class Progress:
         self._tried(piece)
         self.running -= 1
         self.failures += 1
-        if len(piece.readers) > 1:
+        if len(piece.readers) > 1 and why not in FINAL:
             self.waiting.insert(0, replace(piece, readers=piece.readers[1:]))
         elif piece.last > piece.first and why in WORTH_HALVING and self.failures < MOST_FAILURES:
             middle = (piece.first + piece.last) // 2
@@ -112,7 +115,7 @@ class Progress:
 def slices(seen: Seen, convert: Convert) -> list[Slice]:
     """A document's slices, in its order; without a reader where `scanned` says that pictures are left alone."""
     if seen.format not in {Format.PDF, Format.PICTURE}:
-        return [Slice(0, 0, READERS.get(seen.format, (Reader.MARKUP, Reader.STRIPPED)))]
+        return [Slice(0, 0, READERS.get(seen.format, (Reader.MARKUP, Reader.STRIPPED)), seen.letters)]
     looking = {"vision": (Reader.VISION,), "endpoint": (Reader.ENDPOINT,), "skip": ()}[convert.scanned]
     layer = (*((Reader.LAYOUT,) if convert.layout else ()), Reader.PLAIN)
     return [

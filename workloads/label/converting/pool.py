@@ -6,6 +6,7 @@ worker says is a line of JSON that is checked, and it is cut off when it says to
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import selectors
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 WEIGH_EVERY_S = 0.1
 START_WITHIN_S = 300.0  # libraries and models, from a cold disk
 MOST_STILLBORN = 3  # workers in a row that die before they can begin
+ASKING = 2  # slices whose pages are with the endpoint, each with several at once
 MOST_ANSWER_BYTES = 256 << 20
 
 
@@ -54,15 +56,11 @@ class Pool:
             self._discard(worker)
         self._events.close()
 
-    @property
-    def free(self) -> bool:
-        """Whether another task can begin."""
-        return sum(worker.doing is not None for worker in self._workers) < self._count
-
-    @property
-    def busy(self) -> bool:
-        """Whether an answer is to come."""
-        return any(worker.doing for worker in self._workers)
+    def free(self, reader: Reader) -> bool:
+        """Whether a task for it can begin. Those that ask the endpoint are beside the others: they only wait."""
+        network = reader == Reader.ENDPOINT
+        doing = sum(worker.doing is not None for worker in self._workers if worker.network == network)
+        return doing < (ASKING if network else self._count)
 
     def worker(self, reader: Reader) -> Worker:
         """A worker that is free, one that knows the reader's libraries if there is one. Call it only while `free`."""
@@ -70,12 +68,10 @@ class Pool:
         for worker in [each for each in self._workers if each.doing is None]:
             if worker.process.poll() is not None:  # killed from outside while it waited
                 self._discard(worker)
-        idle = sorted((each for each in self._workers if each.doing is None), key=lambda each: reader not in each.warm)
-        fitting = [each for each in idle if each.network == network]
-        if fitting and (reader in fitting[0].warm or len(self._workers) >= self._count):
-            return fitting[0]
-        if len(self._workers) >= self._count:
-            self._discard(idle[-1])
+        own = [worker for worker in self._workers if worker.network == network]
+        idle = sorted((each for each in own if each.doing is None), key=lambda each: reader not in each.warm)
+        if idle and (reader in idle[0].warm or len(own) >= (ASKING if network else self._count)):
+            return idle[0]
         return self._start(network=network)
 
     def give(self, worker: Worker, task: Task) -> None:
@@ -103,8 +99,9 @@ class Pool:
                     yield worker, self._answered(worker, line)
             elif end := self._over(worker):
                 self._end(worker)
-                if worker.expect:
+                if worker.expect:  # whatever it died of, it was not the task
                     self._not_started(worker, end)
+                    end = dataclasses.replace(end, ours=False)
                 yield worker, end
 
     def release(self, worker: Worker) -> None:
@@ -124,15 +121,15 @@ class Pool:
     def _ready(self, worker: Worker, line: bytes) -> None:
         """It told that its cage is closed, or that a reader is loaded."""
         told, expected = json.loads(line), worker.expect.popleft()
-        if expected == CAGE:
+        if expected == CAGE and not worker.network:
             self.held = told["held"] if self.held is None else [each for each in self.held if each in told["held"]]
-        elif told["error"]:
+        elif told.get("error"):
             raise NodeError(
                 f"the reader {expected} cannot be loaded: {printable(told['error'])}",
                 usually="this environment or the model files are not what the project was tested with",
                 next_step="no document was touched by it; mend that and run again.",
             )
-        else:
+        elif expected != CAGE:
             worker.warm.add(Reader(expected))
             self._stillborn = 0
         if not worker.expect:
@@ -160,7 +157,7 @@ class Pool:
         """Whether the worker's task has come to an end without an answer. Pure but for the clock and /proc."""
         most, weight = self._limits.memory_bytes, worker.weigh()
         if worker.process.poll() is not None:
-            return own_death(worker)
+            return own_death(worker, most)
         if weight > most:
             return Death(Why.MEMORY, f"more than {most >> 20} MiB of memory", ours=True)
         if time.monotonic() > worker.due:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CAGE = "cage"
 NO_MEMORY = ("bad_alloc", "MemoryError", "annot allocate memory", "out of memory", "DefaultCPUAllocator")
+NEARLY_FULL = 0.7
 LAST_WORDS_BYTES = 4000
 PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 CODE = Path(workloads.__file__).resolve().parents[1]  # the folder, or the zipapp, that `workloads` lies in
@@ -94,11 +95,12 @@ class Worker:
     def weigh(self) -> int:
         """Bytes of memory that it has now; 0 when it is gone."""
         try:
-            pages = int(Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1])
+            told = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()
+            resident, data = int(told[1]) * PAGE_BYTES, int(told[5]) * PAGE_BYTES
         except (OSError, IndexError, ValueError):
             return 0
-        self.peak_bytes = max(self.peak_bytes, pages * PAGE_BYTES)
-        return pages * PAGE_BYTES
+        self.peak_bytes = max(self.peak_bytes, resident, data)
+        return resident
 
     def end(self) -> None:
         """Kill it; what it said stays."""
@@ -138,13 +140,17 @@ def start(number: int, folder: Path, settings: Settings) -> Worker:
     return worker
 
 
-def own_death(worker: Worker) -> Death:
-    """Why it died: what it said last, and the signal."""
-    code = worker.process.returncode
-    if any(word in worker.said for word in NO_MEMORY):
-        return Death(Why.MEMORY, "it wants more memory than a worker may have", ours=True)
+def own_death(worker: Worker, most_bytes: int) -> Death:
+    """Why it died: what it said last, the signal, and what it weighed.
+
+    Programs in C++ that are refused memory end themselves by some signal, each by another one.
+    """
+    code, weighed = worker.process.returncode, f"{worker.peak_bytes >> 20} of {most_bytes >> 20} MiB"
     how = signal.Signals(-code).name if code < 0 else f"exit {code}"
-    return Death(Why.CRASHED, f"the worker died: {how}, at {worker.peak_bytes >> 20} MiB", ours=False)
+    full = worker.peak_bytes > NEARLY_FULL * most_bytes and how != "SIGKILL"
+    if full or any(word in worker.said for word in NO_MEMORY):
+        return Death(Why.MEMORY, f"it wants more memory than a worker may have ({how} at {weighed})", ours=True)
+    return Death(Why.CRASHED, f"the worker died: {how}, at {weighed}", ours=how != "SIGKILL")
 
 
 def environment(folder: Path, threads: int) -> dict[str, str]:

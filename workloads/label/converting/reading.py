@@ -70,7 +70,7 @@ class Reading:
         self._total, self._began = sum(case.progress.pages for case in cases), time.monotonic()
         waiting, opened = list(cases), list[Case]()
         while waiting or opened:
-            while self._pool.free and (step := self._next(waiting, opened)):
+            while step := self._next(waiting, opened):
                 self._begin(step)
             for worker, end in self._pool.ended() if self._running else ():
                 self._ended(self._running.pop(worker.number), worker, end)
@@ -83,8 +83,12 @@ class Reading:
 
     def _next(self, waiting: list[Case], opened: list[Case]) -> Step | None:
         """The next step of a slice that was begun, the next slice of an open document, or the next document's first."""
-        if self._further:
-            return self._further.pop(0)
+        for step in self._further:
+            if self._pool.free(step.reader):
+                self._further.remove(step)
+                return step
+        if not self._pool.free(Reader.TRIAGE):
+            return None
         case = next((each for each in opened if each.progress.waiting), None)
         while case is None and waiting:
             new = waiting.pop(0)

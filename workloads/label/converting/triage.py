@@ -24,23 +24,25 @@ def triage(desk: Desk, pool: Pool, documents: list[Document], most_bytes: int, t
     """What those are that can be read; raises NodeError when workers cannot start."""
     known = desk.seen()
     wanted = {each.id for each in documents}
-    waiting = [each for each in documents if each.id not in known]
-    total, running = len(waiting), dict[int, "Document"]()
+    waiting = [(each, Reader.TRIAGE) for each in documents if each.id not in known]
+    total, running = len(waiting), dict[int, "tuple[Document, Reader]"]()
     while waiting or running:
-        while waiting and pool.free:
-            document = waiting.pop(0)
-            worker = pool.worker(Reader.TRIAGE)
+        while waiting and pool.free(waiting[0][1]):
+            document, reader = waiting.pop(0)
+            worker = pool.worker(reader)
             if desk.copy(document, worker.folder / "input"):
-                running[worker.number] = document
+                running[worker.number] = document, reader
                 name = printable(document.path)
                 pool.give(worker, Task(
-                    reader=Reader.TRIAGE, file="input", name=name, most_unpacked=UNPACKED * most_bytes
+                    reader=reader, file="input", name=name, most_unpacked=UNPACKED * most_bytes
                 ))  # fmt: skip
         for worker, end in pool.ended():
-            document = running.pop(worker.number)
+            document, reader = running.pop(worker.number)
             pool.release(worker)
             if isinstance(end, Death) and not end.ours and desk.killed(document.id):
-                waiting.insert(0, document)
+                waiting.insert(0, (document, reader))
+            elif isinstance(end, Death) and reader == Reader.TRIAGE:
+                waiting.insert(0, (document, Reader.COUNT))
             else:
                 _take(desk, known, document, end)
             tell(total - len(waiting) - len(running), total, f"looked at {document.path}")

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MODULES = {
-    Reader.TRIAGE: ("pdf", "triage"), Reader.PLAIN: ("pdf", "plain"), Reader.RENDER: ("pdf", "render"),
+    Reader.TRIAGE: ("pdf", "triage"), Reader.COUNT: ("pdf", "count"),
+    Reader.PLAIN: ("pdf", "plain"), Reader.RENDER: ("pdf", "render"),
     Reader.TEXT: ("text", "read"), Reader.TABLE: ("table", "read"), Reader.STRIPPED: ("stripped", "read"),
     Reader.MARKUP: ("markup", "read"), Reader.LAYOUT: ("layout", "read"), Reader.VISION: ("vision", "read"),
     Reader.ENDPOINT: ("endpoint", "read"), Reader.DOCTAGS: ("vision", "doctags"),

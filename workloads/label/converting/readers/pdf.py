@@ -11,6 +11,7 @@ from pypdfium2 import raw
 from workloads.label.converting import checks
 from workloads.label.converting.formats import Format, RefusedError, recognised
 from workloads.label.converting.messages import Answer, Part, Seen
+from workloads.label.converting.readers import pictures, stripped
 from workloads.label.converting.readers.text import paragraphs
 from workloads.label.records import Why
 
@@ -32,12 +33,23 @@ def triage(task: Task, place: Place) -> Answer:
     """What the file is; of a PDF the characters of each page's text layer, None where only a picture is."""
     file = place.folder / task.file
     kind = recognised(file, task.name, task.most_unpacked)
+    if kind == Format.PICTURE:
+        return Answer(seen=Seen(format=kind, characters=[None] * pictures.frames(file)))
     if kind != Format.PDF:
-        return Answer(seen=Seen(format=kind, characters=[None] if kind == Format.PICTURE else []))
+        return Answer(seen=Seen(format=kind, letters=stripped.letters(file, kind)))
     with _opened(file) as document:
         if len(document) > MOST_PAGES:
             raise RefusedError(Why.HOSTILE, f"says that it has {len(document)} pages")
         return Answer(seen=Seen(format=kind, characters=[_characters(document, n) for n in range(len(document))]))
+
+
+def count(task: Task, place: Place) -> Answer:
+    """How many pages there are, without a look at any: one of them has killed a worker."""
+    file = place.folder / task.file
+    if (kind := recognised(file, task.name, task.most_unpacked)) != Format.PDF:
+        return Answer(seen=Seen(format=kind, characters=[None] if kind == Format.PICTURE else [], blind=True))
+    with _opened(file) as document:
+        return Answer(seen=Seen(format=kind, characters=[1] * min(len(document), MOST_PAGES), blind=True))
 
 
 def plain(task: Task, place: Place) -> Answer:
@@ -52,6 +64,8 @@ def plain(task: Task, place: Place) -> Answer:
 def render(task: Task, place: Place) -> Answer:
     """PNG files of some pages."""
     names = []
+    if task.name == Format.PICTURE:
+        return Answer(files=pictures.split(place.folder / task.file, task.first, task.last))
     with _opened(place.folder / task.file) as document:
         for number in range(task.first, task.last + 1):
             page = document[number - 1]

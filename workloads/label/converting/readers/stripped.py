@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
+import zlib
 from html.parser import HTMLParser
 from typing import IO, TYPE_CHECKING
 
@@ -47,11 +48,22 @@ def read(task: Task, place: Place) -> Answer:
     """`task.name` is the format that triage saw."""
     file, kind = place.folder / task.file, Format(task.name)
     if kind == Format.HTML:
-        return _answer(html(file.read_text(encoding=encoding(file), errors="replace")))
+        return _answer(html(_text(file)))
     if kind == Format.XML:
         with file.open("rb") as opened:
             return _answer(xml(opened, every=True))
     return _answer(_members(file, MEMBERS[kind]))
+
+
+def letters(file: Path, kind: Format) -> int:
+    """Roughly how much there is to read; 0 when that cannot be said: it is a measure for other readers, no verdict."""
+    if kind not in MEMBERS and kind != Format.HTML:
+        return 0
+    try:
+        found = html(_text(file)) if kind == Format.HTML else _members(file, MEMBERS[kind])
+        return sum(len("".join(each.split())) for each in found)
+    except (RefusedError, ValueError, OSError, zipfile.BadZipFile, zlib.error):
+        return 0
 
 
 def html(text: str) -> Iterator[str]:
@@ -82,6 +94,10 @@ def xml(opened: IO[bytes], *, every: bool = False) -> Iterator[str]:
     except ParseError as error:
         raise RefusedError(Why.UNREADABLE, f"XML that is damaged: {error}") from None
     yield "".join(words)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding=encoding(file), errors="replace")
 
 
 def _members(file: Path, wanted: re.Pattern[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A text file → its paragraphs, in the encoding that it is in; XML and SVG → the words between their tags."""
+"""A text file → its paragraphs, in the encoding that it is in."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from workloads.label.converting.encodings import encoding
-from workloads.label.converting.formats import Format
 from workloads.label.converting.messages import Answer, Part
-from workloads.label.converting.readers import stripped
 
 if TYPE_CHECKING:
     from workloads.label.converting.messages import Task
@@ -20,8 +18,6 @@ BLANK = re.compile(r"\n[ \t]*\n\s*")
 def read(task: Task, place: Place) -> Answer:
     """Paragraphs are what blank lines part."""
     file = place.folder / task.file
-    if task.name == Format.XML:
-        return stripped.read(task, place)
     text = file.read_text(encoding=encoding(file), errors="replace")
     return Answer(parts=[Part(kind="text", text=part) for part in paragraphs(text)])
 

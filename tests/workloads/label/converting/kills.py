@@ -1,0 +1,70 @@
+"""A stage on its way → whom to kill in it, and when."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from tests.workloads.label.converting.conftest import Archive
+
+WITHIN_S, EVERY_S = 120.0, 0.005
+WORKER = b"workloads.label.converting.worker"
+
+
+def itself(process: subprocess.Popen[str]) -> list[int]:
+    """The run."""
+    return [process.pid]
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """Its workers."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if parent == str(process.pid) and WORKER in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def kill_when(
+    process: subprocess.Popen[str], ready: Callable[[], bool], victims: Callable[[subprocess.Popen[str]], list[int]]
+) -> None:
+    """Kill -9 as soon as it is ready; nobody, when the run is over before."""
+    due = time.monotonic() + WITHIN_S
+    while process.poll() is None and time.monotonic() < due:
+        if ready() and (found := victims(process)):
+            for pid in found:
+                os.kill(pid, signal.SIGKILL)
+            return
+        time.sleep(EVERY_S)
+
+
+def no_worker_lives(project: Archive) -> bool:
+    """Whether every worker of a project is gone, within seconds: they die with the run."""
+    due = time.monotonic() + 10
+    while time.monotonic() < due:
+        mine = [
+            folder for folder in Path("/proc").glob("[0-9]*")
+            if (words := _words(folder)) and WORKER in words and str(project.folder).encode() in words
+        ]  # fmt: skip
+        if not mine:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _words(folder: Path) -> bytes:
+    try:
+        return (folder / "cmdline").read_bytes()
+    except OSError:
+        return b""
