@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -17,7 +18,6 @@ from workloads.label.records import Arm, Converted, Document, Item, Review, Span
 from workloads.label.workspace import Workspace
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -85,6 +85,10 @@ class Archive:
         """Project and site."""
         self.folder.mkdir()
         (self.folder / "project.toml").write_text(PROJECT)
+        self.begin_at(artifacts)
+
+    def begin_at(self, artifacts: Path) -> None:
+        """The site alone."""
         site = {"workspace": str(self.folder / "workspaces"), "artifacts": str(artifacts)}
         (self.folder / "site.json").write_text(json.dumps(site))
 
@@ -101,6 +105,14 @@ class Archive:
             self.work.append("converted.jsonl", [
                 Converted(document=name, backend="text", text=f"texts/{name}.txt", text_sha256=name, pages=0, seconds=0)
             ])  # fmt: skip
+
+    def seeds(self, count: int) -> None:
+        """Sentences that the project's owner labelled."""
+        told = [unmarked(sentence(random.Random(number))) for number in range(count)]  # noqa: S311
+        lines = [json.dumps({"text": text, "spans": [span.model_dump() for span in spans]}) for text, spans in told]
+        (self.folder / "seeds.jsonl").write_text("\n".join(lines))
+        text = (self.folder / "project.toml").read_text()
+        (self.folder / "project.toml").write_text(text.replace("[finetune]", '[finetune]\nseeds = "seeds.jsonl"'))
 
     def items(self, *arms: Arm) -> list[Item]:
         """Those of some arms, or all."""

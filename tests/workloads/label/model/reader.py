@@ -1,6 +1,7 @@
 """A line of JSON → what workloads.label.learning says of a text, as a line: for tests, whose Python has no tokenizers.
 
-["words", KIND, TEXT]  →  [[START, END, TOKEN], …]
+["words", KIND, TEXT]                                →  [[START, END, TOKEN], …]
+["windowed", KIND, [TEXT, …], MOST, OVERLAP, BATCH]  →  of each text's words: the first tokens, as windows told them
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tokenizers import Tokenizer as Engine
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from workloads.label.learning.model import Reader
 from workloads.label.learning.tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TRAINED_ON = ["The total of 12.50 EUR is due on 3 May 2026, to Ada Lovelace.", "résumé naïve Straße ﬁne ½ Ⅷ"]
 # What tokenizers do to a text: nothing, BERT's folding, compatibility forms, bytes, and pieces with a mark for blanks.
@@ -54,7 +61,23 @@ def words(kind: str, text: str) -> object:
     return tokenizer(kind).read([text])[0].words
 
 
+class Echo:
+    """A network whose answer about a token is the token itself."""
+
+    def logits(self, windows: Sequence[Sequence[int]]) -> list[Any]:
+        """One output."""
+        return [np.array(window, np.float32)[:, None] for window in windows]
+
+
+def windowed(kind: str, texts: list[str], most: int, overlap: int, batch: int) -> object:
+    """What comes back of windows through such a network, beside what the tokens are."""
+    reader = Reader(tokenizer(kind), Echo(), most, overlap)
+    told = [read.logits[:, 0].astype(int).tolist() for read in reader.read(texts, batch)]
+    tokens = tokenizer(kind).read(texts)
+    return told, [[each.ids[word.token] for word in each.words] for each in tokens]
+
+
 if __name__ == "__main__":
     for line in sys.stdin:
         name, *rest = json.loads(line)
-        print(json.dumps({"words": words}[name](*rest)), flush=True)
+        print(json.dumps({"words": words, "windowed": windowed}[name](*rest)), flush=True)

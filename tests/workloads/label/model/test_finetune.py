@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 import signal
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.workloads.label.model.archive import Archive, ended
 from workloads.label.learning import candidates, folder
 from workloads.label.records import Arm, Evaluation
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LONG_S = 120.0
 WHOLE = "candidates/.training/*/checkpoints/checkpoint-*/whole"
@@ -37,13 +42,17 @@ def trained(archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> dict[
         time.sleep(0.005)
     first.send_signal(signal.SIGKILL)
     first.communicate()
+    # A checkpoint that was being written, and holds what must not be read.
+    half = next(killed.work.folder.glob(WHOLE)).parents[1] / "checkpoint-9999"
+    half.mkdir()
+    (half / "optimizer.pt").write_bytes(b"garbage")
     left = sorted(path.name for path in killed.work.path("candidates").iterdir())
     again = killed.start("finetune", "run-2")
     return {"whole": whole, "killed": killed, "left": left, "at once": ended(second), "resumed": ended(again)}
 
 
 def test_a_training_goes_on_where_it_was_killed(trained: dict[str, Any]) -> None:
-    """Nothing of a candidate was to be seen; the second run takes fewer steps and comes to the very same weights."""
+    """From its last whole checkpoint, in fewer steps, to the very same weights; a half candidate is never seen."""
     at_once, resumed = trained["at once"], trained["resumed"]
 
     assert trained["left"] == [".training"]
@@ -95,3 +104,40 @@ def test_a_candidate_is_judged_once_and_well(trained: dict[str, Any]) -> None:
     assert evaluation.latency_ms > 0
     assert report["calibration_error"] < 0.2
     assert archive.run("evaluate", "run-2")[1]["result"] == "nothing new: the newest candidate was judged on v001"
+
+
+def test_the_same_model_is_no_better_than_itself(trained: dict[str, Any], tmp_path: Path) -> None:
+    """When another model serves, the candidate is judged anew, both on the very same items; an old verdict goes."""
+    archive = trained["whole"].copy(tmp_path / "served")
+    here, serving = archive.work.path("candidates/run-1"), archive.work.path("serving/3")
+    archive.run("evaluate")
+    archive.work.put("candidates/run-1/verdict.json", b"{}")
+    shutil.copytree(here, serving)
+    card = json.loads((here / "card.json").read_bytes())
+    (serving / "card.json").write_text(json.dumps(card | {"run": "older"}))
+
+    code, report = archive.run("evaluate")
+    evaluation = Evaluation.model_validate_json((here / "evaluation.json").read_bytes())
+
+    assert (code, report["serving"]) == (0, "letters:3"), report
+    assert evaluation.candidate == evaluation.incumbent
+    assert evaluation.difference == 0
+    assert evaluation.difference_low is not None
+    assert evaluation.difference_low <= 0
+    assert not (here / "verdict.json").exists()
+    (serving / "card.json").write_text(json.dumps(card))
+    assert archive.run("evaluate")[1]["result"] == "nothing new: the newest candidate is the one that serves"
+
+
+def test_without_a_base_model_the_stage_says_so(archive: Archive, tmp_path: Path) -> None:
+    """Its exit code is MissingModelError's; weights in a pickle are none."""
+    place = archive.copy(tmp_path / "baseless")
+    place.review(place.items())
+    (tmp_path / "base-model").mkdir()
+    (tmp_path / "base-model" / "pytorch_model.bin").write_bytes(b"")
+    place.begin_at(tmp_path)
+
+    code, error = place.run("finetune")
+
+    assert code == 24
+    assert error["what"].endswith("model.safetensors is not there")

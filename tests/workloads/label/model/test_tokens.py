@@ -77,3 +77,13 @@ def test_plain_words_are_words_and_marks(ask: Callable[..., Any], kind: str, tex
     words = [text[start:end] for start, end, _ in ask("words", kind, text)]
 
     assert words == re.findall(r"[A-Za-z0-9]+|[^A-Za-z0-9\s]", text)
+
+
+@given(st.lists(texts, max_size=4), st.integers(5, 20), st.integers(0, 30), st.integers(1, 5))
+def test_each_word_is_told_of_by_its_own_token(
+    ask: Callable[..., Any], several: list[str], most: int, overlap: int, batch: int
+) -> None:
+    """Through windows, batches by length and back: no text, window or word is taken for another."""
+    told, tokens = ask("windowed", "uncased", several, most, overlap, batch)
+
+    assert told == tokens
