@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from lab import calypso, environments, network, reviewing, store, toolchain
+from lab import calypso, environments, models, network, reviewing, store, toolchain
 from lab.calypso import repository
 from lab.progress import silent
 
@@ -35,19 +35,19 @@ def up(instance: Instance, step: Step = silent) -> Path:
     network.up(instance)
     with step("object store"):
         store.up(instance, toolchain.ensure(["versitygw"], step)["versitygw"])
-    models = repository.ensure(instance)
+    served = repository.ensure(instance)
     with step("Calypso"):
-        url = calypso.up(instance, calypso.ensure(step), repository=models)
+        url = calypso.up(instance, calypso.ensure(step), repository=served)
     review = reviewing.up(instance, step)
     site = {
         "workspace": str(folder(instance) / "work"),
         "datasets": str(folder(instance) / "datasets"),
-        "artifacts": str(folder(instance) / "models"),
+        "artifacts": str(models.ensure(step)),
         "python": str(python),
         "label_studio": {"url": review, "token_file": str(reviewing.token_file(instance))},
         "models": {
-            "endpoint": models.endpoint, "region": models.region, "bucket": models.bucket, "prefix": models.prefix,
-            "credentials": str(models.credentials),
+            "endpoint": served.endpoint, "region": served.region, "bucket": served.bucket, "prefix": served.prefix,
+            "credentials": str(served.credentials),
         },
         "calypso": {
             "url": url,

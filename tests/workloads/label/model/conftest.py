@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import cache, environments, shell
+from lab import environments, models
 from lab.instance import CHECKOUT
-from lab.models import base
 from tests.workloads.label.model.archive import Archive, sentence
 
 if TYPE_CHECKING:
@@ -43,15 +42,9 @@ def ask(label_python: Path) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture(scope="session")
-def artifacts(label_python: Path) -> Path:
+def artifacts() -> Path:
     """Where the tiny base model lies, in base-model/."""
-    source = Path(base.__file__)
-
-    def build(folder: Path) -> None:
-        shell.run(label_python, source, folder / "base-model")
-
-    digest = cache.digest(source.read_bytes(), environments.lock("label").read_bytes())
-    return cache.once(f"base-model-{digest}", build)
+    return models.ensure()
 
 
 @pytest.fixture(scope="session")
