@@ -22,7 +22,7 @@ from tests.workloads.label.returns.archive import (
 )
 from tests.workloads.label.returns.archive import learned as knows
 from workloads.label.records import Arm, PromotionEnd
-from workloads.label.returns.backlog import LEAST_HANDLED, forecast, months
+from workloads.label.returns.backlog import LEAST_HANDLED, backlog, forecast, months
 from workloads.label.returns.delivery import deliveries, waiting
 from workloads.label.returns.figures import Known, cost, figures
 from workloads.label.returns.file import Group, Roi
@@ -118,9 +118,18 @@ def test_a_forecast_is_later_than_now_and_within_its_interval(left: int, handled
         assert NOW < found.end_early_at <= (found.end_late_at or dt.datetime.max.replace(tzinfo=dt.UTC))
 
 
+def test_an_item_is_handled_once_and_when_it_was_first_looked_at() -> None:
+    """A second look, months later, is no progress; an item that was skipped and then reviewed is finished."""
+    one, other = item(1), item(2)
+    reviews = [review(one, NOW - 60 * DAY, skipped=True), review(one, NOW), review(other, NOW - 60 * DAY, skipped=True)]
+    found = backlog([one, other], seen(reviews, {one.id: one, other.id: other}, 900.0), {}, {other.id}, NOW)
+    assert (found.open, found.finished, found.skipped, found.published) == (0, 1, 1, 0)
+    assert {month.month: month.handled for month in found.months} == {"2026-09": 2, "2026-10": 0, "2026-11": 0}
+
+
 def test_a_week_must_have_passed_before_anything_is_foretold() -> None:
     """One busy day is no pace."""
-    assert forecast(100, [NOW - 6 * DAY] * 50, NOW) is None
+    assert forecast(100, [NOW - 6 * DAY] + [NOW - DAY] * 50, NOW) is None
     assert forecast(100, [NOW - 7 * DAY] + [NOW - DAY] * 50, NOW)
     assert forecast(0, [NOW - 7 * DAY] + [NOW - DAY] * 50, NOW) is None
 
