@@ -87,12 +87,16 @@ class Browser:
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
 
-    def wait_for(self, script: str) -> None:
-        """Return when the expression is true; one that fails counts as false."""
+    def wait_for(self, script: str) -> Any:
+        """The first value of the expression that counts as true; while it fails it does not."""
         until = time.monotonic() + DEADLINE_S
+        tried = (
+            f"(() => {{ try {{ const it = {script}; return [Boolean(it), it] }} catch (e) {{ return [false] }} }})()"
+        )
         while time.monotonic() < until:
-            if self.value(f"(() => {{ try {{ return Boolean({script}) }} catch (e) {{ return false }} }})()"):
-                return
+            told = self.value(tried)
+            if told[0]:
+                return told[1]
             time.sleep(0.1)
         raise TimeoutError(script)
 
