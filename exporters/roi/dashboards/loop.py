@@ -222,7 +222,7 @@ def _waiting() -> list[Builder[Panel]]:
 
 
 def _deliveries() -> Builder[Panel]:
-    return per("Models", "Each from its first correction until it served; nothing rolled back or refused.", [
+    return per("Models", "Each from its first correction until it served; none that was refused or taken back.", [
         Column("First correction", "dateTimeAsIso",
                "max by (model) (@model_first_review_timestamp_seconds) * 1000"),
         Column("Serving since", "dateTimeAsIso", "max by (model) (@model_serving_timestamp_seconds) * 1000"),

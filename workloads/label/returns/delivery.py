@@ -13,31 +13,45 @@ from workloads.label.records import PromotionEnd
 from workloads.label.returns.file import Delivery, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from workloads.label.learning.examples import Learned
     from workloads.label.records import Item, Promotion, Review
 
 
-def served(promotions: Iterable[Promotion]) -> list[Promotion]:
-    """Those that made a model serve, in their order."""
-    return sorted((one for one in promotions if one.end is PromotionEnd.SERVING), key=lambda one: one.ended_at)
+def serving(promotions: Iterable[Promotion]) -> Promotion | None:
+    """The one whose version serves: what was rolled back, by a machine or a person, gave way to the one it names."""
+    ordered = sorted(promotions, key=lambda one: one.ended_at)
+    version = None
+    for one in ordered:
+        if one.end is PromotionEnd.SERVING:
+            version = one.version
+        elif one.end is PromotionEnd.ROLLED_BACK:
+            version = one.before
+    return next((one for one in reversed(ordered) if one.end is PromotionEnd.SERVING and one.version == version), None)
 
 
-def deliveries(promotions: Iterable[Promotion]) -> list[Delivery]:
-    """One a model that learned from people; the first one, of seeds alone, has no first correction and is none."""
-    return [
-        Delivery(
-            model=served_name(one),
-            run=one.run,
-            first_review_at=one.first_review_at,
-            serving_at=one.ended_at,
-            # Label Studio's clock told the one, ours the other.
-            seconds=max(0.0, (one.ended_at - one.first_review_at).total_seconds()),
-        )
-        for one in served(promotions)
-        if one.first_review_at is not None
-    ]
+def deliveries(promotions: Sequence[Promotion]) -> list[Delivery]:
+    """One a model that learned from people, in the order in which they came to serve; none that was taken back.
+
+    The first one, of seeds alone, has no first correction and is none.
+    """
+    taken_back = {one.version for one in promotions if one.end is PromotionEnd.ROLLED_BACK}
+    found: dict[str, Delivery] = {}
+    for one in sorted(promotions, key=lambda one: one.ended_at):
+        if one.end is PromotionEnd.SERVING and one.version not in taken_back and one.first_review_at is not None:
+            found.setdefault(
+                served_name(one),
+                Delivery(
+                    model=served_name(one),
+                    run=one.run,
+                    first_review_at=one.first_review_at,
+                    serving_at=one.ended_at,
+                    # Label Studio's clock told the one, ours the other.
+                    seconds=max(0.0, (one.ended_at - one.first_review_at).total_seconds()),
+                ),
+            )
+    return list(found.values())
 
 
 def waiting(items: Iterable[Item], reviews: Iterable[Review], learned: Iterable[Learned], needed: int) -> Waiting:

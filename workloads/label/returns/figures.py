@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workloads.label.returns import compare
 from workloads.label.returns.backlog import backlog
-from workloads.label.returns.delivery import deliveries, served, served_name, waiting
+from workloads.label.returns.delivery import deliveries, served_name, serving, waiting
 from workloads.label.returns.file import Agreed, Cost, Roi
 from workloads.label.returns.groups import by_group, seen
 from workloads.label.returns.shown import held_out, shown
@@ -44,7 +44,7 @@ def figures(params: Params, known: Known, now: dt.datetime) -> Roi:
     """The whole of roi.json."""
     items = {item.id: item for item in known.items}
     reviews = seen(known.reviews, items, params.roi.longest_lead_s)
-    delivered, serving = deliveries(known.promotions), served(known.promotions)
+    delivered, serves = deliveries(known.promotions), serving(known.promotions)
     return Roi(
         project=params.name,
         at=now,
@@ -59,7 +59,7 @@ def figures(params: Params, known: Known, now: dt.datetime) -> Roi:
         least_documents=compare.LEAST_DOCUMENTS,
         comparison=compare.comparison(reviews),
         shown=shown(reviews),
-        held_out=held_out(known.evaluation, served_name(serving[-1]) if serving else None),
+        held_out=held_out(known.evaluation, served_name(serves) if serves else None),
         agreed=agreed(reviews),
         deliveries=delivered[-MOST_DELIVERIES:],
         delivered=len(delivered),

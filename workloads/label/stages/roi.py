@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from workloads.label.learning.examples import Learned
 from workloads.label.records import Converted, Document, Evaluation, Item, Promotion, Published, Quarantined, Review
-from workloads.label.returns.delivery import served
+from workloads.label.returns.delivery import serving
 from workloads.label.returns.figures import Known, figures
 from workloads.label.returns.file import FILE
 
@@ -36,7 +36,7 @@ def run(context: Context) -> Report:
 def known(work: Workspace) -> Known:
     """All that the figures are made from; raises DamagedError that names the file."""
     promotions = work.read(Promotion, "promotions.jsonl")
-    serving = served(promotions)[-1:]
+    serves = serving(promotions)
     return Known(
         documents=work.read(Document, "documents.jsonl"),
         converted=len(work.read(Converted, "converted.jsonl")),
@@ -45,8 +45,8 @@ def known(work: Workspace) -> Known:
         published=work.read(Published, "published.jsonl"),
         reviews=work.read(Review, "reviews.jsonl"),
         promotions=promotions,
-        evaluation=evaluation(work, serving[0].run) if serving else None,
-        learned=learned(work, serving[0].run) if serving else (),
+        evaluation=evaluation(work, serves.run) if serves else None,
+        learned=learned(work, serves.run) if serves else (),
     )
 
 

@@ -138,7 +138,7 @@ def known() -> Known:
         promotions=[
             promotion(1, reviews[0].at, first),
             promotion(2, first + dt.timedelta(hours=2), second),
-            promotion(3, second, second + dt.timedelta(days=3), end=PromotionEnd.ROLLED_BACK),
+            promotion(3, second, second + dt.timedelta(days=3), end=PromotionEnd.ROLLED_BACK, before=2),
         ],
         evaluation=evaluation(),
         learned=learned(items, [one for one in reviews if one.at <= LEARNED_UNTIL]),

@@ -23,7 +23,7 @@ from tests.workloads.label.returns.archive import (
 from tests.workloads.label.returns.archive import learned as knows
 from workloads.label.records import Arm, PromotionEnd
 from workloads.label.returns.backlog import LEAST_HANDLED, backlog, forecast, months
-from workloads.label.returns.delivery import deliveries, waiting
+from workloads.label.returns.delivery import deliveries, serving, waiting
 from workloads.label.returns.figures import Known, cost, figures
 from workloads.label.returns.file import Group, Roi
 from workloads.label.returns.groups import seen
@@ -71,6 +71,22 @@ def test_only_what_came_to_serve_was_delivered() -> None:
         promotion(4, first, NOW),
     ]
     assert [(one.model, one.seconds) for one in deliveries(tried)] == [("contracts:4", 9 * 86400.0)]
+
+
+def test_a_model_that_a_person_took_back_delivers_nothing() -> None:
+    """The version that serves again is the one that counts: what the other had learned waits anew."""
+    first, second = promotion(1, NOW - 9 * DAY, NOW - 8 * DAY), promotion(2, NOW - 7 * DAY, NOW - 2 * DAY)
+    back = promotion(2, None, NOW, end=PromotionEnd.ROLLED_BACK, before=1)
+    assert serving([first, second]) == second
+    assert serving([back, second, first]) == first
+    assert [one.model for one in deliveries([first, second, back])] == ["contracts:1"]
+
+
+def test_nothing_serves_after_the_first_model_was_taken_back() -> None:
+    """A server that serves nothing has learned from nobody."""
+    first = promotion(1, NOW - 9 * DAY, NOW - 8 * DAY)
+    assert serving([first, promotion(1, None, NOW, end=PromotionEnd.ROLLED_BACK, before=None)]) is None
+    assert serving([]) is None
 
 
 def test_what_a_model_may_train_on_waits_until_one_has() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.workloads.label.returns.archive import known, params
 from workloads.errors import DamagedError
-from workloads.label.returns.delivery import served
+from workloads.label.returns.delivery import serving
 from workloads.label.returns.file import FILE, Roi
 from workloads.label.site import Site
 from workloads.label.stages import Context, roi
@@ -39,7 +39,9 @@ def written(work: Workspace) -> Roi:
 
 def test_the_records_become_figures(context: Context) -> None:
     """What the serving model was made of, and what it is worth, comes from its candidate's folder."""
-    run = served(KNOWN.promotions)[-1].run
+    serves = serving(KNOWN.promotions)
+    assert serves
+    run = serves.run
     context.work.replace(f"candidates/{run}/training.jsonl", KNOWN.learned or [])
     assert KNOWN.evaluation
     context.work.put(f"candidates/{run}/evaluation.json", KNOWN.evaluation.model_dump_json().encode())
