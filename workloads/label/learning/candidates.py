@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from workloads.label.workspace import Workspace
 
 FOLDER, TRAINING, RECIPE = "candidates", "training.jsonl", "recipe.json"
+UNDER_WAY = ".training"
 
 
 class Recipe(Record):
     """Everything but the examples that makes a model what it is; the same recipe and examples, the same model."""
 
-    base: str
+    base: str  # its folder's name
     base_sha256: Sha256  # of weights and tokenizer
     labels: list[str]
     epochs: float

@@ -31,12 +31,11 @@ if TYPE_CHECKING:
 LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 TOKENIZER_SETTINGS = "tokenizer_config.json"
 COMPARED = 64  # windows whose logits are compared
-UNDER_WAY = ".training"
 
 
-def make(context: Context, examples: list[Example], recipe: Recipe) -> Report:
+def make(context: Context, examples: list[Example], recipe: Recipe, base: Path) -> Report:
     """Train, calibrate, export; goes on where a killed one stopped. Raises MissingModelError, OSError."""
-    sha256, base = training_sha256(examples), context.params.folder / recipe.base
+    sha256 = training_sha256(examples)
     state = prepared(context.work, sha256, recipe)
     tokenizer, model = Tokenizer(base / TOKENIZER), training.base(base, recipe.labels, recipe.seed)
     most = min(recipe.window_tokens, model.config.max_position_embeddings)
@@ -82,7 +81,7 @@ def make(context: Context, examples: list[Example], recipe: Recipe) -> Report:
 
 def prepared(work: Workspace, sha256: str, recipe: Recipe) -> Path:
     """The folder of this training, with what an earlier run left of it if recipe and libraries are the same."""
-    above = work.path(candidates.FOLDER, UNDER_WAY)
+    above = work.path(candidates.FOLDER, candidates.UNDER_WAY)
     state = above / sha256
     above.mkdir(mode=0o700, parents=True, exist_ok=True)
     for other in above.iterdir():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from workloads.label.learning.folder import TOKENIZER
 from workloads.label.records import Item, Review
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloads.label.learning.candidates import Candidate
     from workloads.label.learning.examples import Example
     from workloads.label.params import Finetune
@@ -35,17 +38,19 @@ def run(context: Context) -> Report:
     first = last is None and len(examples) < params.finetune.least_new_reviews and not serving.served(context)
     if first and params.finetune.seeds:
         examples = seeds(params.folder / params.finetune.seeds, params.labels)
-    recipe = recipe_of(context)
+    base = base_of(context)
+    recipe = recipe_of(context, base)
     why_not = nothing_new(examples, recipe, last, params.finetune)
     if last and last.run == context.run:
         why_not = "this run has made its candidate"
-    if why_not:
+    if why_not:  # so what a run left of its training that was killed at its very end is of no use
+        shutil.rmtree(context.work.path(candidates.FOLDER, candidates.UNDER_WAY), ignore_errors=True)
         return {"result": f"nothing new: {why_not}", "examples": len(examples)}
     # Threads that wait for one another must not keep cores busy that others need: five times the CPU time otherwise.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from workloads.label.learning import making  # brings torch, which takes seconds
 
-    made = making.make(context, examples, recipe)
+    made = making.make(context, examples, recipe, base)
     return {**made, "seconds": round(time.monotonic() - began, 3)}
 
 
@@ -65,10 +70,15 @@ def nothing_new(examples: list[Example], recipe: Recipe, last: Candidate | None,
     return ""
 
 
-def recipe_of(context: Context) -> Recipe:
+def base_of(context: Context) -> Path:
+    """The folder of the model that the next one begins with: the project's own, or the machine's."""
+    own = context.params.finetune.base
+    return context.params.folder / own if own else context.site.base_model
+
+
+def recipe_of(context: Context, base: Path) -> Recipe:
     """What the next model is to be made with; raises MissingModelError."""
     params, settings = context.params, context.params.finetune
-    base = params.folder / settings.base if settings.base else context.site.base_model
     total = hashlib.sha256()
     for name in (WEIGHTS, TOKENIZER):
         try:
@@ -80,7 +90,7 @@ def recipe_of(context: Context) -> Recipe:
                 next_step="put one there, or name another folder with finetune.base in project.toml.",
             ) from None
     return Recipe(
-        base=str(base), base_sha256=total.hexdigest(), labels=params.labels, epochs=settings.epochs,
+        base=base.name, base_sha256=total.hexdigest(), labels=params.labels, epochs=settings.epochs,
         batch=settings.batch, learning_rate=settings.learning_rate, seed=settings.seed,
         window_tokens=params.preannotate.window_tokens, overlap_tokens=params.preannotate.overlap_tokens,
     )  # fmt: skip
