@@ -34,7 +34,7 @@ MODULES = {
     Reader.PLAIN: ("pdf", "plain"), Reader.RENDER: ("pdf", "render"),
     Reader.TEXT: ("text", "read"), Reader.TABLE: ("table", "read"), Reader.STRIPPED: ("stripped", "read"),
     Reader.MARKUP: ("markup", "read"), Reader.LAYOUT: ("layout", "read"), Reader.VISION: ("vision", "read"),
-    Reader.ENDPOINT: ("endpoint", "read"), Reader.DOCTAGS: ("vision", "doctags"),
+    Reader.ENDPOINT: ("endpoint", "read"), Reader.DOCTAGS: ("doctags", "read"),
 }  # fmt: skip
 
 
