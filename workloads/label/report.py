@@ -11,7 +11,7 @@ import datetime as dt
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -172,6 +172,13 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def shown_as_text(value: Any) -> Any:
+    """Without what no page should hold: control characters of documents and servers, but for ends of lines."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in value)
+
+
 def _one(work: Workspace, kind: type[R], name: str) -> R | None:
     """A record in a file of its own; None where there is none, or one of another version."""
     with suppress(OSError, ValidationError):
@@ -181,8 +188,9 @@ def _one(work: Workspace, kind: type[R], name: str) -> R | None:
 
 def _environment() -> Environment:
     found = Environment(
-        loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=shown_as_text,
+    )  # fmt: skip
     found.filters["time"] = lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC"
     found.filters |= {"harmless": printable, "duration": duration}
     return found
