@@ -71,9 +71,9 @@ def log(instance: Instance, label: str) -> Path:
     return instance.folder / "run" / f"{label}.log"
 
 
-def wait_for(instance: Instance, label: str, port: int) -> None:
+def wait_for(instance: Instance, label: str, port: int, within_s: float = READY_WITHIN_S) -> None:
     """Return when the server answers HTTP at all: unsigned requests are refused or sent away, and that is an answer."""
-    until = time.monotonic() + READY_WITHIN_S
+    until = time.monotonic() + within_s
     while time.monotonic() < until and record.alive(instance, label):
         connection = http.client.HTTPConnection(instance.gateway, port, timeout=1)
         try:

@@ -33,6 +33,7 @@ ONNX = Path(__file__).parent / "backend" / "model.py"
 # Whoever may load a model may run code on the server: files in the request, and a backend that runs Python.
 RESTRICTED = "model-repository,shared-memory,trace,logging"
 ADMIN = "calypso-admin"
+READY_WITHIN_S = 120.0  # it answers once it has loaded all that was served, some seconds each on a busy machine
 
 
 def ensure(step: Step = silent) -> Path:
@@ -61,7 +62,7 @@ def up(instance: Instance, folder: Path, *options: str, repository: Repository |
             words += ["--load-model=*", "--exit-on-error=false", *restricted(instance)]
             variables |= repository.environment
         record.start(instance, LABEL, [*words, *options], log(instance), variables)
-    store.wait_for(instance, LABEL, HTTP_PORT)
+    store.wait_for(instance, LABEL, HTTP_PORT, READY_WITHIN_S)
     return f"http://{instance.gateway}:{GRPC_PORT}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -178,13 +179,18 @@ def load(project: Project, tokens: Sequence[int] = TOKENS) -> Iterator[Load]:
 
 def restart(lab: LabelLab) -> float:
     """Kill Calypso and start it again; the seconds until it answered."""
-    pid = record.alive(lab.instance, calypso.LABEL)
-    assert pid
-    os.kill(pid, 9)
-    poll(lambda: record.alive(lab.instance, calypso.LABEL) is None, 20)
+    kill(lab, calypso.LABEL)
     began = time.monotonic()
     calypso.up(lab.instance, calypso.ensure(), repository=buckets.ensure(lab.instance))
     return time.monotonic() - began
+
+
+def kill(lab: LabelLab, label: str) -> None:
+    """End a service as a power cut does."""
+    pid = record.alive(lab.instance, label)
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    poll(lambda: record.alive(lab.instance, label) is None, 20)
 
 
 def table(told: dict[str, Any]) -> str:

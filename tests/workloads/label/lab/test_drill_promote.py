@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import record, toolchain
 from lab import store as stores
-from tests.workloads.label.promotions import Project, ended, load, restart, table
+from lab import toolchain
+from tests.workloads.label.promotions import Project, ended, kill, load, restart, table
 from workloads.errors import GateError, LockedError, StoreError
 from workloads.label.promoting import probes, steps, turn
 from workloads.label.promoting.steps import Limits, Way
@@ -194,7 +194,7 @@ def test_a_store_that_dies_stops_the_promotion_and_nothing_else(project: Project
             run = project.candidate()
             process = project.start()
             project.reaches(step, run)
-            record.stop(instance, stores.S3, patience_s=0)
+            kill(project.lab, stores.S3)
             answer = ended(process)
             stores.up(instance, toolchain.ensure(["versitygw"])["versitygw"])
             assert answer["code"] == StoreError.exit_code, answer
