@@ -77,20 +77,6 @@ def test_every_document_ends_as_text_or_in_quarantine_with_the_reason(archive: C
 
 
 @pytest.mark.usefixtures("label_environment")
-def test_a_page_that_hangs_or_eats_memory_costs_itself_alone(archive: Callable[..., Archive]) -> None:
-    """10¹² drawing steps on the second of three pages: it is told as failed, the others are read."""
-    project = archive(timeout_s=2, memory_mib=600)
-    project.put(endless__pdf=documents.endless_pdf(), greedy__pdf=documents.greedy_pdf(40), good__pdf=GOOD)
-    project.convert()
-    endless = project.converted()["endless.pdf"]
-    assert endless.partial
-    assert endless.notes[0].startswith(("page 2: timeout", "page 2: memory"))
-    assert project.text("endless.pdf").count("is fine and has words.") == 2
-    assert project.aside()["greedy.pdf"].why in {Why.MEMORY, Why.TIMEOUT}
-    assert not project.converted()["good.pdf"].partial
-
-
-@pytest.mark.usefixtures("label_environment")
 def test_killed_workers_and_killed_runs_lose_nothing_and_do_nothing_twice(archive: Callable[..., Archive]) -> None:
     """Kill -9 of a worker, then of the run with another one on its way; the next run ends with one record each."""
     project = archive(slice_pages=5)
