@@ -92,6 +92,10 @@ def anchored(fleet: Fleet, project: Path) -> Fleet:
     if calypso.restricted:
         opens = {"value": _anchored(calypso.restricted.value, project)}
         calypso = calypso.model_copy(update={"restricted": calypso.restricted.model_copy(update=opens)})
+    label, studio, served = fleet.label, fleet.label.label_studio, fleet.label.calypso
+    if studio:
+        studio = studio.model_copy(update={"token": _anchored(studio.token, project)})
+    served = served.model_copy(update={"admin_key": _anchored(served.admin_key, project)})
     tailnet = {
         "auth_key": _anchored(fleet.tailnet.auth_key, project),
         "key": fleet.tailnet.key and (project / fleet.tailnet.key).absolute(),
@@ -104,6 +108,7 @@ def anchored(fleet: Fleet, project: Path) -> Fleet:
             "access": fleet.access.model_copy(update={"console": console}),
             "tailnet": fleet.tailnet.model_copy(update=tailnet),
             "calypso": calypso,
+            "label": label.model_copy(update={"label_studio": studio, "calypso": served}),
             "containers": fleet.containers.model_copy(update={"ngc_key": _anchored(fleet.containers.ngc_key, project)}),
         }
     )

@@ -27,6 +27,7 @@ def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     hosts = _map(raw.get("hosts"))
     single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw), *_node(raw, hosts)]
     single += [*_toolkit(_map(raw.get("gpu"))), *_ollama(_map(raw.get("ollama"))), *_datasets(raw, hosts)]
+    single += _label(raw, hosts)
     return [
         *single,
         *_addresses(hosts),
@@ -83,7 +84,7 @@ def _addresses(hosts: Mapping[str, Any]) -> list[str]:
     monitors = {name: _versions(host) for name, host in hosts.items() if Role.MONITOR in _roles(host)}
     for name, host in hosts.items():
         first = _version(next(iter(_list(_map(host).get("addresses"))), ""))
-        if Role.EXPORTER not in _roles(host) or first is None:
+        if not {Role.EXPORTER, Role.LABEL} & {*_roles(host)} or first is None:
             continue
         faults += [
             f"hosts.{name}.addresses: the first one, by which {monitor} scrapes, is IPv{first}, and {monitor} has no "
@@ -203,7 +204,7 @@ def _node(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     faults = [
         f"hosts.{name}.roles: {role} needs node beside it, which builds its environment"
         for name, host in hosts.items()
-        for role in (Role.DATASETS, Role.JUPYTER)
+        for role in (Role.DATASETS, Role.LABEL, Role.JUPYTER)
         if role in _roles(host) and Role.NODE not in _roles(host)
     ]
     user, people = _map(raw.get("jupyter")).get("user"), list(_map(_map(raw.get("access")).get("users")))
@@ -219,6 +220,23 @@ def _datasets(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     if mirrors and without and not _map(raw.get("datasets")).get("aws_profile"):
         return [f"datasets.aws_profile: missing; without cloud.provider there is no store for {', '.join(mirrors)}"]
     return []
+
+
+def _label(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
+    """A loop that has a Triton server to serve from has a store for its models; each exporter has a port of its own."""
+    hosts_of = [name for name, host in hosts.items() if Role.LABEL in _roles(host)]
+    label, cloud = _map(raw.get("label")), _map(raw.get("cloud"))
+    serves = _map(label.get("calypso")).get("url") or _map(raw.get("calypso")).get("url")
+    without = cloud.get("provider", "none") == "none" and not _map(label.get("models")).get("aws_profile")
+    faults = []
+    if hosts_of and serves and without:
+        faults.append(
+            f"label.models.aws_profile: missing; without cloud.provider there is no store for {', '.join(hosts_of)}"
+        )
+    ports = {"exporter.port": _map(raw.get("exporter")).get("port", 9810), "label.port": label.get("port", 9811)}
+    if hosts_of and len(set(ports.values())) < len(ports):
+        faults.append(f"label.port: {label.get('port', 9811)} is also exporter.port")
+    return faults
 
 
 def in_tailnet(address: str) -> bool:

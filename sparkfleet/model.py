@@ -14,7 +14,19 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from sparkfleet.access import Access, Tailnet
-from sparkfleet.fitness import Calypso, ConnectX, Containers, Datasets, Gpu, Jupyter, Memory, Node, Ollama, Upgrade
+from sparkfleet.fitness import (
+    Calypso,
+    ConnectX,
+    Containers,
+    Datasets,
+    Gpu,
+    Jupyter,
+    Label,
+    Memory,
+    Node,
+    Ollama,
+    Upgrade,
+)
 from sparkfleet.fitness.connectx import Ports
 from sparkfleet.forms import (
     Address,
@@ -46,6 +58,7 @@ class Role(StrEnum):
     CONTAINERS = "containers"
     NODE = "node"  # the environment in which spark-node runs
     DATASETS = "datasets"
+    LABEL = "label"
     JUPYTER = "jupyter"
     OLLAMA = "ollama"
     EXPORTER = "exporter"
@@ -172,6 +185,7 @@ class Fleet(Described):
     containers: Containers = Containers()
     node: Node = Node()
     datasets: Datasets = Datasets()
+    label: Label = Label()
     jupyter: Jupyter = Jupyter()
     ollama: Ollama = Ollama()
     upgrade: Upgrade = Upgrade()
@@ -184,6 +198,10 @@ class Fleet(Described):
     def generation(self, host: str) -> int:
         """Which object-store key of the host is the wanted one; 1 unless raised."""
         return self.cloud.generations.get(host, 1)
+
+    def promoters(self) -> list[str]:
+        """The hosts whose label loop writes into the fleet's own bucket for models."""
+        return [] if self.label.models.bucket else self.with_role(Role.LABEL)
 
     def with_role(self, role: Role) -> list[str]:
         """The names of the hosts that have the role, in the order of the description."""

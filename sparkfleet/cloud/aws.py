@@ -68,7 +68,7 @@ class Account(pulumi.ComponentResource):
         if where.trust_bundle:
             access = Output.all(
                 datasets=self.buckets["datasets"].arn, models=self.buckets["models"].arn, key=key.arn
-            ).apply(lambda arns: _access(arns, where.region))
+            ).apply(lambda arns: _access(arns, where.region, fleet))
             role = HostRole(fleet.fleet, list(fleet.hosts), _certificate(where.trust_bundle), access, child)
             self.identities = dict.fromkeys(fleet.hosts, role.profile)
         else:
@@ -259,8 +259,10 @@ def _bucket_policy(arn: str, key_arn: str | None) -> str:
     return policies.canonical(document)
 
 
-def _access(arns: Mapping[str, str], region: str) -> str:
+def _access(arns: Mapping[str, str], region: str, fleet: Fleet) -> str:
     document = policies.host_access(arns["datasets"], arns["models"])
+    if hosts := fleet.promoters():
+        document = policies.with_promotion(document, arns["models"], fleet.label.models.prefix, hosts)
     return policies.canonical(policies.with_key(document, arns["key"], region))
 
 

@@ -239,6 +239,8 @@ def identity(fleet: Fleet, host: str, buckets: Mapping[str, str]) -> dict[str, A
     """What `Identity` is told about one host; plain names, so that a preview shows them before anything exists."""
     datasets, models = (policies.bucket_arn(buckets[purpose]) for purpose in ("datasets", "models"))
     access = policies.host_access(datasets, models, host)
+    if host in fleet.promoters():
+        access = policies.with_promotion(access, models, fleet.label.models.prefix)
     return {
         "user": f"{fleet.fleet}-{host}",
         "policies": {POLICY_NAME: policies.canonical(access)},

@@ -83,6 +83,23 @@ def host_access(datasets_arn: str, models_arn: str, host: str = CERTIFICATE_NAME
     )
 
 
+def with_promotion(document: Document, models_arn: str, prefix: str, hosts: Iterable[str] = ()) -> Document:
+    """`document` with what the label loop needs: to write and take away below `prefix` of the models.
+
+    Taking away is no destroying: with versioning on, what was there stays as an older version. `hosts`: the document
+    serves the whole fleet, and the caller's certificate must name one of these.
+    """
+    statement: Statement = {
+        "Sid": "PromoteModels",
+        "Effect": "Allow",
+        "Action": ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+        "Resource": f"{models_arn}/{prefix}/*" if prefix else f"{models_arn}/*",
+    }
+    if named := sorted(hosts):
+        statement["Condition"] = {"StringEquals": {"aws:PrincipalTag/x509Subject/CN": named}}
+    return _document(*document["Statement"], statement)
+
+
 def controller_access(audit_arn: str, *, stamps: bool) -> Document:
     """What the controller may do with the audit bucket: put objects below `audit/` and list them, nothing else.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Node(Described):
-    """The environments that hosts with the roles node and jupyter build from hashed locks."""
+    """The environments that hosts with the roles node, label and jupyter build from hashed locks."""
 
     index: Url = Field(
         default="", description="of packages; empty: what the host's own pip uses. No place for a secret"

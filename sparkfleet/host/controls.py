@@ -29,6 +29,7 @@ FAMILIES = {
     "CONTAINERS": "hosts with the role containers",
     "NODE": "hosts with the role node",
     "DATASETS": "hosts with the role datasets",
+    "LABEL": "hosts with the role label",
     "JUPYTER": "hosts with the role jupyter",
     "OLLAMA": "hosts with the role ollama",
     "EXPORTER": "hosts with the role exporter",

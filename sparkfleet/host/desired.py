@@ -23,7 +23,7 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import holds, merged
-from sparkfleet.host.parts import lock
+from sparkfleet.host.parts import label, lock
 from sparkfleet.host.parts.alignment import fact_file
 from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, monitors, probes
 from sparkfleet.model import Role
@@ -195,6 +195,7 @@ def template_context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Part
         "monitors": monitors(fleet),
         "probes": probes(fleet),
         "alignment": fact_file(fleet),
+        "label": label.told(fleet),
         "holds": holds.pins(fleet.gpu),
         "alertmanager": for_webhooks(fleet.monitoring.receivers),
     }

@@ -1,6 +1,7 @@
 """A hashed lock → a Python environment that is whole or not there. Runs ON the host, as root; standard library only.
 
-    environment.py NAME     builds what /etc/sparkfleet/environments/NAME.txt locks; says what it made, or nothing
+    environment.py NAME [GIB]   builds what /etc/sparkfleet/environments/NAME.txt locks; says what it made, or nothing
+                                GIB: what must be free before the first byte is fetched
 
 /opt/sparkfleet/NAME is a link to the environment in force. The next one is built beside it, under its own name, and the
 link is turned when all of it is on the disk: whoever is killed, or without power, at any point leaves the old one in
@@ -43,8 +44,11 @@ class BuildError(Exception):
     """The environment could not be built; the message says what to do next."""
 
 
-def ensure(name: str) -> str:
-    """Make the environment `name` what its lock says; returns what was made, nothing when all was there already."""
+def ensure(name: str, room_gib: float = 0) -> str:
+    """Make the environment `name` what its lock says; returns what was made, nothing when all was there already.
+
+    Raises BuildError, also when there is less room than `room_gib`.
+    """
     lock = LOCKS / f"{name}.txt"
     wanted = f"{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]} {VERSION}"
     folder, link = PLACE / "environments" / f"{name}-{wanted.replace(' ', '-py')}", PLACE / name
@@ -52,6 +56,7 @@ def ensure(name: str) -> str:
     with alone(folder.parent / f".{name}.lock") as held:
         made = not is_whole(folder, wanted)
         if made:
+            need(room_gib)
             build(name, lock, folder, held)
             (folder / MADE_FROM).write_text(f"{wanted}\n")
             os.sync()
@@ -71,6 +76,18 @@ def is_whole(folder: Path, wanted: str) -> bool:
     except OSError:
         return False
     return noted == wanted and runs.returncode == 0
+
+
+def need(room_gib: float) -> None:
+    """Refuse before anything is fetched, where the disk would be full in the middle; a full disk harms all others."""
+    FETCHED.mkdir(parents=True, exist_ok=True)
+    for place in (PLACE, FETCHED):
+        free_gib = shutil.disk_usage(place).free / 2**30
+        if free_gib < room_gib:
+            raise BuildError(
+                f"not begun: it needs {room_gib:g} GiB while it is built, and {place} has {free_gib:.1f} GiB free.\n"
+                "  This usually means: data sets, models or container images have filled the disk."
+            )
 
 
 def build(name: str, lock: Path, folder: Path, held: int) -> None:
@@ -162,7 +179,7 @@ def main() -> int:
     """Print what was made; 1 and a message when it could not be."""
     os.umask(0o022)
     try:
-        made = ensure(sys.argv[1])
+        made = ensure(sys.argv[1], *map(float, sys.argv[2:3]))
     except (BuildError, OSError) as error:
         print(f"{sys.argv[1]}: {error}\n  Next: mend it, then run the same command again.", file=sys.stderr)
         return 1

@@ -39,10 +39,12 @@ def asked(session: Session, words: str, *, stdin: str = "") -> dict[str, Any]:
     """
     done = session.run(f"{JOBS} {words}", stdin=stdin)
     if done.code:
-        absent = "can't open file" in done.stderr
+        absent = "can't open file" in done.stderr or ".service not found" in done.stderr
         raise SparkfleetError(
             f"{session.target.name}: {printable(done.stderr.strip()) or f'jobs.py ended with {done.code}'}",
-            usually="the host has not the role node, or was not brought to its description yet." if absent else "",
+            usually="the host has not the role of this verb (node, label), or was not brought to its description yet."
+            if absent
+            else "",
             next_step=f"run `spark plan {session.target.name}`."
             if absent
             else "`spark node --list HOST` shows its jobs.",

@@ -16,6 +16,7 @@ from sparkfleet.host.parts.containers import containers
 from sparkfleet.host.parts.datasets import datasets
 from sparkfleet.host.parts.gpu import gpu
 from sparkfleet.host.parts.jupyter import jupyter
+from sparkfleet.host.parts.label import label
 from sparkfleet.host.parts.memory import memory
 from sparkfleet.host.parts.node import node
 from sparkfleet.host.parts.ollama import ollama
@@ -151,6 +152,7 @@ PARTS = {
     Role.CONTAINERS: containers,
     Role.NODE: node,
     Role.DATASETS: datasets,
+    Role.LABEL: label,
     Role.JUPYTER: jupyter,
     Role.OLLAMA: ollama,
     Role.EXPORTER: exporter,
@@ -159,9 +161,13 @@ PARTS = {
 }
 
 
-def exporters(fleet: Fleet) -> dict[str, str]:
-    """Where each exporter is scraped: host name → address:port, IPv6 in brackets."""
-    return {name: _at(fleet, name, fleet.exporter.port) for name in fleet.with_role(Role.EXPORTER)}
+def exporters(fleet: Fleet) -> dict[str, dict[str, str]]:
+    """Where each exporter is scraped: Prometheus' job → host name → address:port, IPv6 in brackets."""
+    described = {"gb10": (Role.EXPORTER, fleet.exporter.port), "roi": (Role.LABEL, fleet.label.port)}
+    found = {
+        job: {name: _at(fleet, name, port) for name in fleet.with_role(role)} for job, (role, port) in described.items()
+    }
+    return {job: hosts for job, hosts in found.items() if hosts or job == "gb10"}
 
 
 def probes(fleet: Fleet) -> dict[str, dict[str, str]]:

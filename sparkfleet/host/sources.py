@@ -25,6 +25,7 @@ from sparkfleet.host.parts import (
     containers,
     gpu,
     jupyter,
+    label,
     node,
 )
 from sparkfleet.host.roles import (
@@ -123,6 +124,7 @@ def _secret_versions(fleet: Fleet) -> dict[str, str]:
         found[GRAFANA_ADMIN] = fleet.monitoring.grafana.admin_password  # the reference: the password has no id
     if fleet.containers.ngc_key:
         found[containers.NGC] = fleet.containers.ngc_key  # the same
+    found |= {f"label/{file}": reference for file, reference in label.references(fleet).items()}  # the same
     if fleet.access.console:
         found |= _console_version(fleet.access.console.password_hash)
     return found

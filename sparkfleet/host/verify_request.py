@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet.forms import seconds
-from sparkfleet.host.parts import alignment, connectx, datasets, environments, gpu, jupyter, memory
+from sparkfleet.host.parts import alignment, connectx, datasets, environments, gpu, jupyter, label, memory
 from sparkfleet.host.roles import PARTS, exporters, monitors
 from sparkfleet.host.sources import PROJECT, rule_files
 from sparkfleet.model import Role
@@ -65,6 +65,7 @@ def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, 
         "environments": environments.expected((e for part in parts.values() for e in part.environments), PROJECT),
         "datasets": datasets.expected(fleet, name),
         "jupyter": jupyter.expected(fleet, name),
+        "label": label.expected(fleet, name),
         "alignment": alignment.expected(fleet),
         "gpu": gpu.expected(fleet),
         "memory": memory.expected(fleet, name),
@@ -74,6 +75,7 @@ def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, 
         "sudoers_drop_ins": _names_in("etc/sudoers.d"),
         "checked_ports": _checked_ports(fleet, parts),  # they have checks of their own about who reaches them
         "exporter_port": fleet.exporter.port,
+        "scraped_ports": _scraped_ports(fleet, parts),
         "exporters": exporters(fleet),
         "grafana_port": fleet.monitoring.grafana.port,
         "monitors": by_version["v4"] + by_version["v6"],
@@ -97,8 +99,14 @@ def waivers(fleet: Fleet, name: str, today: dt.date) -> dict[str, dict[str, Any]
 
 
 def _checked_ports(fleet: Fleet, roles: Container[Role]) -> list[int]:
-    ports = [fleet.exporter.port] if Role.EXPORTER in roles else []
+    ports = _scraped_ports(fleet, roles)
     return [*ports, *MONITOR_PORTS] if Role.MONITOR in roles else ports
+
+
+def _scraped_ports(fleet: Fleet, roles: Container[Role]) -> list[int]:
+    """The ports of the host's exporters, which the monitors alone may reach."""
+    described = {Role.EXPORTER: fleet.exporter.port, Role.LABEL: fleet.label.port}
+    return [port for role, port in described.items() if role in roles]
 
 
 def _names_in(folder: str) -> list[str]:

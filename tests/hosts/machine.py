@@ -62,7 +62,7 @@ class Machine(
     def answers(self) -> Answers:
         """Everything that was declared with `answer`, from one round trip; the door is asked meanwhile."""
         self._offers = self._outside.submit(self.door.offers, ["root", self.wanted["automation_user"]])
-        self._knock = self._outside.submit(self.door.knock, self.wanted["exporter_port"])
+        self._knock = self._outside.submit(self.door.knock_all, [("", port) for port in self.wanted["scraped_ports"]])
         return ask(self._ssh, self.wanted)
 
     @property
@@ -72,10 +72,10 @@ class Machine(
         return self._offers.result()
 
     @property
-    def exporter_port_meets(self) -> str:
-        """What this controller meets at the exporter's port: "open", "refused" or "silent"."""
+    def scraped_ports_meet(self) -> dict[int, str]:
+        """What this controller meets at the ports of exporters: "open", "refused" or "silent"."""
         self.told("accounts")
-        return self._knock.result()
+        return {port: met for (_, port), met in self._knock.result().items()}
 
     def told(self, name: str) -> str:
         """What the command of a declared answer printed; its failure is the check's failure."""

@@ -1,5 +1,7 @@
 """label.json → Site: where a machine finds the services of the label loop. By reference only: no secret is in it.
 
+A secret that is named without a folder is one of the unit's credentials (systemd.exec(5)), else it lies beside the file.
+
 /etc/sparkfleet/label.json is rendered from the fleet description; the lab writes one beside its services.
 """
 
@@ -8,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from workloads.errors import ConfigError, printable
 from workloads.label.params import Section, faults
@@ -18,11 +21,19 @@ DEFAULT = Path("/etc/sparkfleet/label.json")
 VARIABLE = "SPARKFLEET_LABEL_SITE"
 
 
+def _found(file: Path, info: ValidationInfo) -> Path:
+    """Where a secret's file is; one with a folder of its own is there."""
+    return Path((info.context or {}).get("secrets", "")) / file
+
+
+SecretFile = Annotated[Path, AfterValidator(_found)]
+
+
 class LabelStudio(Section):
     """The server that people review with."""
 
     url: str = Field(pattern=r"^https?://")
-    token_file: Path  # an API token, mode 0600
+    token_file: SecretFile  # an API token, mode 0600
 
 
 class Models(Section):
@@ -32,7 +43,7 @@ class Models(Section):
     region: str | None = None
     bucket: str
     prefix: str = ""  # below which a folder a model lies
-    credentials: Path | None = None  # answers as a credential_process does, mode 0600
+    credentials: SecretFile | None = None  # answers as a credential_process does, mode 0600
     profile: str = ""  # or a profile of the AWS config file
 
 
@@ -41,7 +52,7 @@ class Calypso(Section):
 
     url: str  # gRPC: http://host:8001
     metrics_url: str = ""  # http://host:8002/metrics
-    admin_key_file: Path | None = None  # KEY=VALUE of its restricted model-repository protocol
+    admin_key_file: SecretFile | None = None  # KEY=VALUE of its restricted model-repository protocol
 
 
 class Site(Section):
@@ -75,6 +86,7 @@ def load(file: Path | None = None) -> Site:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: {printable(str(error))}") from error
     try:
-        return Site.model_validate(data)
+        secrets = os.environ.get("CREDENTIALS_DIRECTORY") or file.absolute().parent
+        return Site.model_validate(data, context={"secrets": secrets})
     except ValidationError as error:
         raise ConfigError(faults(file, error), next_step="mend the file, or the description.") from None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 
-LOCKS = {"node": "requirements/node.txt", "jupyter": "requirements/jupyter.txt"}  # by environment
+LOCKS = {name: f"requirements/{name}.txt" for name in ("node", "jupyter", "label")}  # by environment
 
 
 def node(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001

@@ -24,7 +24,7 @@ UDP_SERVICES = {
 
 @pytest.mark.control(id="ACCESS-18", severity="high", source="CIS 2.1.22")
 def test_nothing_undescribed_listens(machine: Machine) -> None:
-    """Nothing accepts connections from outside but sshd, the exporter and what is described as open.
+    """Nothing accepts connections from outside but sshd, the exporters and what is described as open.
 
     Every listening TCP socket of IPv4 and IPv6 that is not on loopback; tailscaled's own on the tailnet's addresses.
     """
@@ -97,22 +97,22 @@ def test_the_firewall_refuses_by_default(machine: Machine) -> None:
 
 @pytest.mark.control(id="ACCESS-20", severity="high", source="CIS 4.3.4")
 def test_firewall_lets_only_monitors_scrape(machine: Machine) -> None:
-    """The firewall is loaded and lets only the monitors reach the exporter.
+    """The firewall is loaded and lets only the monitors reach the exporters.
 
-    The rules in force about its port; a controller that is no monitor knocks there and must hear nothing.
+    The rules in force about their ports; a controller that is no monitor knocks there and must hear nothing.
     """
     assert machine.firewall, "there is no table inet sparkfleet"
-    if "exporter" not in machine.wanted["roles"]:
-        return
-    port, monitors, closed = (machine.wanted[word] for word in ("exporter_port", "monitors", "tailnet_only"))
-    found = [said for e in machine.firewall if "rule" in e for said in firewall_verdicts(e["rule"]["expr"], port)]
+    ports, monitors, closed = (machine.wanted[word] for word in ("scraped_ports", "monitors", "tailnet_only"))
     wanted = [*(f"accept {address}" for address in monitors), *([] if closed else ["drop all"])]
-    shown = f"for port {port} the rules are: {', '.join(found) or 'none'}; described are: {', '.join(wanted) or 'none'}"
-    assert sorted(found) == sorted(wanted), shown
-    assert closed or found[-1] == "drop all", shown
-    if machine.controller not in monitors:
-        met = machine.exporter_port_meets
-        assert met == "silent", f"port {port} is {met} to this controller, which is no monitor"
+    described = ", ".join(wanted) or "none"
+    for port in ports:
+        found = [said for e in machine.firewall if "rule" in e for said in firewall_verdicts(e["rule"]["expr"], port)]
+        shown = f"for port {port} the rules are: {', '.join(found) or 'none'}; described are: {described}"
+        assert sorted(found) == sorted(wanted), shown
+        assert closed or found[-1] == "drop all", shown
+        if machine.controller not in monitors:
+            met = machine.scraped_ports_meet[port]
+            assert met == "silent", f"port {port} is {met} to this controller, which is no monitor"
 
 
 @pytest.mark.control(id="ACCESS-36", severity="high", source="sparkfleet")

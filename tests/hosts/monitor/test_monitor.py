@@ -80,16 +80,17 @@ def test_every_exporter_is_scraped(machine: Machine, record_property: Callable[[
     """Prometheus scrapes every exporter of the fleet, and no other.
 
     The monitor itself asks each exporter that Prometheus calls down. One whose host refuses (it does not run) or is
-    silent on its SSH port too (off) is left to EXPORTER-01 of that host and to Prometheus' own alerts.
+    silent on its SSH port too (off) is left to EXPORTER-01 or LABEL-05 of that host and to Prometheus' own alerts.
     """
     machine.need(UNITS[PROMETHEUS], "MONITOR-01")
-    wanted = machine.wanted["exporters"]
+    wanted = {(job, name) for job, hosts in machine.wanted["exporters"].items() for name in hosts}
 
     def complaints() -> list[str]:
-        targets = [t for t in ask(machine, "targets")["activeTargets"] if t["labels"]["job"] == "gb10"]
-        found = {t["labels"]["instance"]: t for t in targets}
-        wrong = [f"{name} is not a target" for name in wanted if name not in found]
-        wrong += [f"{name} is a target, but not described" for name in found if name not in wanted]
+        jobs = {*machine.wanted["exporters"], "roi"}
+        targets = [t for t in ask(machine, "targets")["activeTargets"] if t["labels"]["job"] in jobs]
+        found = {(t["labels"]["job"], instance(t)): t for t in targets}
+        wrong = [f"{job} of {name} is not a target" for job, name in sorted(wanted - found.keys())]
+        wrong += [f"{job} of {name} is a target, but not described" for job, name in sorted(found.keys() - wanted)]
         down = {t["scrapeUrl"]: t for t in targets if t["health"] != "up"}
         met = machine.fetch(*down) if down else {}
         up = {r["metric"]["instance"] for r in ask(machine, REACHED)["result"]} if down else set()

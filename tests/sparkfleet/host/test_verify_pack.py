@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 REASON = "the vendor's installer needs it"
 WANTED: dict[str, Any] = {
     "roles": ["base"], "address": "127.0.0.1", "port": 1, "sysctls": {"a": "1", "b": "1"}, "users": {}, "units": [],
-    "secret_files": [], "waivers": {}, "sysfs": "/sys", "tailnet": {}, "automation_user": "robot", "exporter_port": 2,
+    "secret_files": [], "waivers": {}, "sysfs": "/sys", "tailnet": {}, "automation_user": "robot",
+    "exporter_port": 2, "scraped_ports": [2],
     "containers": {}, "connectx": {"mtu": 9000, "ports": {}, "peers": {}}, "memory": {}, "procfs": "/proc",
 }  # fmt: skip
 

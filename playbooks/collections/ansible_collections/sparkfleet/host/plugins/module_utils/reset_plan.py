@@ -37,7 +37,8 @@ MAINTAINER = ("preinst", "postinst", "config")
 CONSOLE_HASH = "/etc/sparkfleet/console-password"
 INFO = "/var/lib/dpkg/info/"
 PACKAGED_UNIT = re.compile(r"(/usr)?/lib/systemd/system/[^/@]+\.(service|timer|socket|path)$")
-DATASETS = "/etc/sparkfleet/datasets.json"
+DATA_FOLDERS = (("/etc/sparkfleet/datasets.json", "folder"), ("/etc/sparkfleet/label.json", "workspace"))
+OWN_ACCOUNTS = ("sparkfleet-label",)  # of templates/etc/sysusers.d, which may be gone with its role
 DATA_ELSEWHERE = ("/var/lib/private/ollama",)
 DATA = re.compile(r"/var/lib/[^/]+$")
 FIRST_PERSON = 1000  # adduser.conf
@@ -160,7 +161,7 @@ def ansible_of(user):
 
 
 def made_by(packages, known):
-    """System accounts and groups of these packages: unknown before the first install, and named by what they ship."""
+    """System accounts and groups of these packages and ours: unknown before the first install, named by who ships."""
     if known is None:
         return []
     texts = []
@@ -170,15 +171,16 @@ def made_by(packages, known):
     text = "\n".join([*texts, *map(text_of, sysusers)])
     people = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid >= FIRST_PERSON}
     new = [name for name in facts.accounts() if name not in known and name not in people]
-    return [name for name in new if re.search(r"(?<![\w-])%s(?![\w-])" % re.escape(name), text)]
+    return [name for name in new if name in OWN_ACCOUNTS or re.search(r"(?<![\w-])%s(?![\w-])" % re.escape(name), text)]
 
 
 def kept():
     """What a reset leaves: data, and what was put aside."""
     gone = (*GENERATED, before.FOLDER)
     named = [*sorted(glob.glob(STATE + "/*")), *DATA_ELSEWHERE]
-    with contextlib.suppress(ValueError, KeyError):
-        named.append(json.loads(text_of(DATASETS))["folder"])
+    for settings, key in DATA_FOLDERS:
+        with contextlib.suppress(ValueError, KeyError):
+            named.append(json.loads(text_of(settings))[key])
     return [path for path in dict.fromkeys(named) if path not in gone and os.path.exists(path)]
 
 

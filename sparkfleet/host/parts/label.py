@@ -1,0 +1,118 @@
+"""Fleet, host → what the role label wants beside its templates, and what `spark-node label` is told of the services.
+
+Documents come from strangers and are read by libraries in C: the verbs run as a user of their own, who has nothing but
+the workspace and a copy of the loop's secrets while a verb runs (decision 31).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sparkfleet.host.parts import Parts, Secret, lock
+from sparkfleet.host.parts.node import LOCKS
+from sparkfleet.model import Role
+
+if TYPE_CHECKING:
+    from sparkfleet.model import Fleet
+
+USER = "sparkfleet-label"
+UNIT = "spark-node-label@.service"
+FOLDER = "/etc/sparkfleet"
+# By the names under which the unit's user sees them: systemd.exec(5), LoadCredential.
+TOKEN, ADMIN_KEY, STORE_KEY = "label-studio-token", "calypso-admin-key", "s3.json"
+
+
+def label(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
+    """The environment of the stages, built by the role node's program, and the secrets of the services."""
+    return Parts(
+        raw={lock("label"): LOCKS["label"]},
+        secrets={f"{FOLDER}/{file}": Secret(source, f"label/{file}") for file, source in references(fleet).items()},
+        environments=("label",),
+    )
+
+
+def references(fleet: Fleet) -> dict[str, str]:
+    """The secrets that are described for the loop: file → where the controller has it."""
+    found = {ADMIN_KEY: fleet.label.calypso.admin_key}
+    if fleet.label.label_studio:
+        found[TOKEN] = fleet.label.label_studio.token
+    return {file: source for file, source in sorted(found.items()) if source}
+
+
+def credentials(fleet: Fleet) -> dict[str, str]:
+    """What the unit's user gets a copy of: its name there → the file that is root's."""
+    names = [*references(fleet), *([STORE_KEY] if _own_key(fleet) else [])]
+    return {name: f"{FOLDER}/{name}" for name in names}
+
+
+def site(fleet: Fleet) -> dict[str, Any]:
+    """/etc/sparkfleet/label.json, as workloads/label/site.py reads it; secrets by the names of `credentials`."""
+    wanted, calypso = fleet.label, fleet.label.calypso
+    url = calypso.url or fleet.calypso.url
+    studio = wanted.label_studio
+    served = {
+        "url": url,
+        "metrics_url": calypso.metrics_url,
+        "admin_key_file": ADMIN_KEY if calypso.admin_key else None,
+    }
+    return {
+        "workspace": str(wanted.workspace),
+        "datasets": str(fleet.datasets.folder),
+        "artifacts": str(wanted.artifacts),
+        "python": "/opt/sparkfleet/label/bin/python",
+        "label_studio": {"url": studio.url, "token_file": TOKEN} if studio else None,
+        "models": _models(fleet),
+        "calypso": served if url else None,
+    }
+
+
+def told(fleet: Fleet) -> dict[str, Any]:
+    """What templates may name of the loop, on every host: the monitor scrapes it from elsewhere."""
+    return {"user": USER, "site": site(fleet), "credentials": credentials(fleet), "triton": _triton(fleet)}
+
+
+def _triton(fleet: Fleet) -> dict[str, str]:
+    """Where Prometheus scrapes Calypso: scheme, target and path; nothing when it is not described."""
+    if not fleet.label.calypso.metrics_url:
+        return {}
+    parts = urlsplit(fleet.label.calypso.metrics_url)
+    return {"scheme": parts.scheme, "target": parts.netloc, "path": parts.path or "/metrics"}
+
+
+def _models(fleet: Fleet) -> dict[str, Any] | None:
+    """Where the model repository is; None when no store is described."""
+    wanted, cloud = fleet.label.models, fleet.cloud
+    if cloud.provider == "none" and not wanted.aws_profile:
+        return None
+    return {
+        "endpoint": cloud.onprem.endpoint if cloud.onprem else None,
+        "region": cloud.onprem.region if cloud.onprem else cloud.aws.region if cloud.aws else None,
+        "bucket": bucket(fleet),
+        "prefix": wanted.prefix,
+        "credentials": STORE_KEY if _own_key(fleet) else None,
+        "profile": wanted.aws_profile,
+    }
+
+
+def bucket(fleet: Fleet) -> str:
+    """The bucket of the model repository."""
+    own = fleet.cloud.aws.bucket_prefix if fleet.cloud.provider == "aws" and fleet.cloud.aws else fleet.fleet
+    return fleet.label.models.bucket or f"{own}-models"
+
+
+def _own_key(fleet: Fleet) -> bool:
+    """Whether the host has a key for the store, and the loop uses it."""
+    return fleet.cloud.provider == "onprem" and not fleet.label.models.aws_profile
+
+
+def expected(fleet: Fleet, name: str) -> dict[str, Any]:
+    """What the checks are told; empty on a host without the role."""
+    if Role.LABEL not in fleet.hosts[name].all_roles:
+        return {}
+    return {
+        "user": USER,
+        "workspace": str(fleet.label.workspace),
+        "credentials": sorted(credentials(fleet)),
+        "port": fleet.label.port,
+    }
