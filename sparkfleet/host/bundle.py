@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+PACKED = (".py", ".j2", ".css")  # modules, and the pages that they make
 NOT_PACKED = ("dashboards", "capture")
 """Folders of a package that are no part of the running program: they are for a desk, and need other libraries."""
 
@@ -59,10 +60,15 @@ def zipapp_bytes(folder: Path, package: str, libraries: Sequence[str], shared: S
 
 
 def package_files(folder: Path, package: str) -> dict[str, bytes]:
-    """The modules of `package`, and the `__init__.py` of each package around it."""
+    """The modules and pages of `package`, and the `__init__.py` of each package around it."""
     place = folder.joinpath(*package.split("."))
     around = [parent / "__init__.py" for parent in place.parents if folder in parent.parents]
-    inside = [path for path in place.rglob("*.py") if path.relative_to(place).parts[0] not in NOT_PACKED]
+    inside = [
+        path
+        for kind in PACKED
+        for path in place.rglob(f"*{kind}")
+        if path.relative_to(place).parts[0] not in NOT_PACKED
+    ]
     files = [*(path for path in around if path.is_file()), *inside]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 

@@ -8,6 +8,7 @@ from tests.e2e import (
     mutations_connectx,
     mutations_containers,
     mutations_gpu,
+    mutations_label,
     mutations_memory,
     mutations_node,
     mutations_roles,
@@ -25,4 +26,5 @@ MUTATIONS = [
     *mutations_gpu.MUTATIONS,
     *mutations_memory.MUTATIONS,
     *mutations_node.MUTATIONS,
+    *mutations_label.MUTATIONS,
 ]

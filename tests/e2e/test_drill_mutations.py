@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 HOST, OTHER = "spark-01", "spark-02"
 ROLES = ("containers", "node", "datasets", "jupyter", "ollama")  # beside those of the lab
+# The role label takes 6 GB: test_drill_label.py breaks its controls.
+HERE = [mutation for mutation in MUTATIONS if mutation.family != "LABEL"]
 TABLE: list[str] = []
 
 
@@ -50,7 +52,7 @@ def closed() -> Iterator[FleetUnderTest]:
         print("\n", *TABLE, *reasons, f"{len(TABLE)} mutations", sep="\n")
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.control)
+@pytest.mark.parametrize("mutation", HERE, ids=lambda mutation: mutation.control)
 def test_the_control_fails_and_no_other(closed: FleetUnderTest, mutation: Mutation) -> None:
     """Its own control notices, with evidence; what cannot stand without it is stated, and everything else passes."""
     _, failed = noticed(closed, HOST, mutation)

@@ -21,6 +21,7 @@ from told_connectx import ToldOfConnectX
 from told_containers import ToldOfContainers
 from told_gpu import ToldOfGpu
 from told_jupyter import ToldOfJupyter
+from told_label import ToldOfLabel
 from told_memory import ToldOfMemory
 from told_node import ToldOfNode
 
@@ -47,7 +48,15 @@ print(json.dumps(found))
 
 
 class Machine(
-    ToldOfAlignment, ToldOfConnectX, ToldOfContainers, ToldOfGpu, ToldOfMemory, ToldOfJupyter, ToldOfNode, Told
+    ToldOfAlignment,
+    ToldOfConnectX,
+    ToldOfContainers,
+    ToldOfGpu,
+    ToldOfMemory,
+    ToldOfJupyter,
+    ToldOfLabel,
+    ToldOfNode,
+    Told,
 ):
     """`wanted` is the host's part of the request: what the fleet description says, as plain JSON."""
 

@@ -23,9 +23,10 @@ class Zipapp:
 
 EXPORTER_PATH = "/usr/local/lib/sparkfleet/gb10-exporter.pyz"
 GB10_EXPORTER = Zipapp("exporters.gb10", ("prometheus_client", "pynvml"), ("exporters.web",))
+ROI_EXPORTER = Zipapp("exporters.roi", ("prometheus_client",), ("exporters.web",))
 SPARK_NODE = Zipapp("workloads")
 MEMGUARD = Zipapp("workloads.memguard")
-ZIPAPPS = (GB10_EXPORTER, SPARK_NODE, MEMGUARD)  # all of them, so that they are read once
+ZIPAPPS = (GB10_EXPORTER, ROI_EXPORTER, SPARK_NODE, MEMGUARD)  # all of them, so that they are read once
 ENVIRONMENT, JOBS = "sparkfleet/host/environment.py", "sparkfleet/host/jobs.py"  # programs of hosts
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sparkfleet.host.parts import Parts, Secret, lock
+from sparkfleet.host.parts import ROI_EXPORTER, RUNNING, Parts, Secret, lock
 from sparkfleet.host.parts.node import LOCKS
 from sparkfleet.model import Role
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 USER = "sparkfleet-label"
-UNIT = "spark-node-label@.service"
 FOLDER = "/etc/sparkfleet"
 # By the names under which the unit's user sees them: systemd.exec(5), LoadCredential.
 TOKEN, ADMIN_KEY, STORE_KEY = "label-studio-token", "calypso-admin-key", "s3.json"
 
 
 def label(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
-    """The environment of the stages, built by the role node's program, and the secrets of the services."""
+    """The environment of the stages, built by the role node's program, the services' secrets, and the exporter."""
     return Parts(
+        units={"sparkfleet-roi-exporter.service": RUNNING},
+        zipapps={"/usr/local/lib/sparkfleet/roi-exporter.pyz": ROI_EXPORTER},
         raw={lock("label"): LOCKS["label"]},
         secrets={f"{FOLDER}/{file}": Secret(source, f"label/{file}") for file, source in references(fleet).items()},
         environments=("label",),

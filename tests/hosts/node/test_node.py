@@ -21,7 +21,7 @@ def test_spark_node_runs(machine: Machine) -> None:
 
 @pytest.mark.control(id="NODE-02", severity="high", source="sparkfleet")
 def test_environments_hold_what_was_locked(machine: Machine) -> None:
-    """The Python environments of spark-node and JupyterLab hold exactly the packages of their locks.
+    """The Python environments of spark-node, of the label loop and of JupyterLab hold exactly what was locked.
 
     Names and versions as the environment's own Python finds them; the lock has a hash for each.
     """
@@ -34,7 +34,7 @@ def test_environments_hold_what_was_locked(machine: Machine) -> None:
 
 @pytest.mark.control(id="NODE-03", severity="high", source="sparkfleet")
 def test_what_runs_is_roots(machine: Machine) -> None:
-    """Only root can change what `spark-node` and JupyterLab run.
+    """Only root can change what `spark-node`, the label loop and JupyterLab run.
 
     Owner and mode of every file of the environments and of the project's own package.
     """

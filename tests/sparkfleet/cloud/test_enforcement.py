@@ -80,6 +80,21 @@ def test_a_host_does_what_its_policy_allows_and_nothing_else(filled: Any) -> Non
     assert decided == ["allowed"] * len(ALLOWED) + ["AccessDenied"] * len(REFUSED)
 
 
+def test_the_label_loop_writes_below_its_prefix_alone(filled: Any) -> None:
+    """A host with the role puts models and takes a lock away there, and nothing else of the models."""
+    iam, s3, models = filled.iam(), filled.client("spark-01"), policies.bucket_arn(filled.models)
+    access = policies.host_access(policies.bucket_arn(filled.datasets), models, "spark-01")
+    document = policies.with_promotion(access, models, "calypso")
+    user = f"{filled.fleet.fleet}-spark-01"
+    iam.put_user_policy(UserName=user, PolicyName="host-access", PolicyDocument=json.dumps(document))
+    tries = [(PUT, "calypso/contracts/1/model.onnx"), (GET, "calypso/contracts/1/model.onnx"), (LIST, "calypso/")]
+    tries += [(DELETE, "calypso/contracts/lock"), (PUT, "a"), (DELETE, "a"), (PUT, "calypso-2/a")]
+
+    decided = [_decide(request, s3, filled.models, key) for request, key in tries]
+
+    assert decided == ["allowed"] * 4 + ["AccessDenied"] * 3
+
+
 def test_the_other_host_reads_what_the_first_may_not(filled: Any) -> None:
     """The refusals above come from the identity, not from a missing object: spark-02 reads its own object."""
     assert GET(filled.client("spark-02"), filled.datasets, "hosts/spark-02/a") == b"by the administrator"

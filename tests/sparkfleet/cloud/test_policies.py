@@ -21,6 +21,10 @@ KEY = "arn:aws:kms:eu-west-1:111122223333:key/5f0c"
 DOCUMENTS = {
     "host_access": policies.host_access(DATASETS, MODELS, "spark-01"),
     "fleet_access": policies.with_key(policies.host_access(DATASETS, MODELS), KEY, "eu-west-1"),
+    "promoting_host": policies.with_promotion(policies.host_access(DATASETS, MODELS, "spark-01"), MODELS, "calypso"),
+    "promoting_hosts": policies.with_promotion(
+        policies.host_access(DATASETS, MODELS), MODELS, "calypso", ["spark-02", "spark-01"]
+    ),
     "tls_only": policies.tls_only(DATASETS),
     "protected_bucket": policies.protected_bucket(DATASETS, KEY),
     "controller_access": policies.controller_access(policies.bucket_arn("demo-audit"), stamps=True),

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,17 +55,17 @@ class Place:
                 archive.writestr(zipfile.ZipInfo(name), text)
         return place
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *room_gib: str) -> subprocess.Popen[str]:
         """The program, as the role runs it."""
         return subprocess.Popen(
-            [sys.executable, "-I", program.__file__, "node"],
+            [sys.executable, "-I", program.__file__, "node", *room_gib],
             env={**os.environ, "SPARKFLEET_ROOT": str(self.root)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
-    def run(self) -> tuple[int, str, str]:
+    def run(self, *room_gib: str) -> tuple[int, str, str]:
         """The same to its end: exit code, stdout, stderr."""
-        with self.start() as process:
+        with self.start(*room_gib) as process:
             out, err = process.communicate(timeout=120)
         return process.returncode, out, err
 
@@ -111,6 +112,18 @@ def test_another_file_than_the_locked_one_is_refused_and_the_environment_stays(p
 
     assert (code, out, place.version()) == (1, "", "1.0")
     assert "has other files than the lock" in err
+
+
+def test_where_there_is_no_room_nothing_is_begun(place: Place) -> None:
+    """A disk that is full in the middle harms all others; the message says how much is needed and how much is there."""
+    place.lock("2.5")
+    there = set(place.root.glob("opt/sparkfleet/environments/node-*"))
+
+    code, out, err = place.run("999999")
+
+    assert (code, out, place.version()) == (1, "", "1.0")
+    assert re.search(r"it needs 999999 GiB while it is built, and .*/opt/sparkfleet has [0-9.]+ GiB free", err)
+    assert set(place.root.glob("opt/sparkfleet/environments/node-*")) == there
 
 
 def test_killed_in_the_middle_the_old_one_stays_and_the_next_run_finishes(place: Place) -> None:

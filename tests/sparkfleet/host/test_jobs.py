@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # Real systemd runs the unit in tests/e2e; here what it does for one: both streams into files, then ExecStopPost.
 SYSTEMCTL = """\
 #!/bin/sh
-job=$(echo "$*" | sed -n 's/.*spark-node@\\(.*\\)[.]service.*/\\1/p')
+echo "$*" >>$SPARKFLEET_ROOT/asked
+job=$(echo "$*" | sed -n 's/.*spark-node[a-z-]*@\\(.*\\)[.]service.*/\\1/p')
 folder=$SPARKFLEET_ROOT/var/lib/sparkfleet/jobs/$job
 case $1 in
 start)
@@ -90,6 +91,50 @@ def test_a_job_keeps_both_streams_and_the_exit_code(host: Host) -> None:
     said = {stream: base64.b64decode(found[stream]).decode() for stream in ("out", "err")}
     assert (found["state"], found["code"]) == ("ended", 7)
     assert said == {"out": "out: datasets sync --one a b\n", "err": "err\n"}
+
+
+@pytest.mark.parametrize(
+    ("words", "unit"),
+    [
+        (("label", "run"), "spark-node-label@"),
+        (("--", "label", "run"), "spark-node-label@"),
+        (("datasets", "status", "label"), "spark-node@"),
+    ],
+)
+def test_verbs_that_read_strangers_files_have_a_unit_of_their_own(
+    host: Host, words: tuple[str, ...], unit: str
+) -> None:
+    """Whatever stands before the verb; from the start to the last look it is the same unit."""
+    job = host.start(*words)
+    host.end(job)
+
+    asked = (host.root / "asked").read_text()
+    assert {word.partition(job)[0] for word in asked.split() if job in word} == {unit}
+
+
+def test_words_are_read_from_a_copy_where_root_s_folder_is_closed(host: Host, tmp_path: Path) -> None:
+    """Systemd hands the request to a unit with a user of its own; root's file is not looked at."""
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/request").write_text('{"words": ["label", "status"]}')
+    done = subprocess.run(
+        [sys.executable, "-I", program.__file__, "run", "20261121-000000-0000"],
+        env={"SPARKFLEET_ROOT": str(host.root), "CREDENTIALS_DIRECTORY": str(tmp_path / "given")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (7, "out: label status\n")
+
+
+def test_a_job_that_no_unit_can_run_leaves_nothing(host: Host) -> None:
+    """As on a host without the role: systemd's words come back, and no job is listed."""
+    (host.root / "bin/systemctl").write_text(
+        "#!/bin/sh\necho 'Unit spark-node-label@x.service not found.' >&2; exit 5\n"
+    )
+
+    done = host.ask("start", stdin='{"words": ["label"]}')
+
+    assert (done.returncode, "not found" in done.stderr) == (1, True)
+    assert host.answer("list")["jobs"] == []
 
 
 def test_a_look_goes_on_from_an_offset(host: Host) -> None:

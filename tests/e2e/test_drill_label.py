@@ -1,0 +1,157 @@
+"""The role label on a host, with its whole environment (5 GB) from the real lock: what its verbs may do, and its end.
+
+What Label Studio and Calypso answer is tested in tests/workloads/label/lab; here nobody is at their addresses.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab import down, env, provision, stack
+from lab import up as raising
+from lab.instance import Instance, host_names
+from lab.progress import Progress
+from tests.e2e import footprint
+from tests.e2e.mutation import at_console, broken
+from tests.e2e.mutations_label import MUTATIONS
+from tests.e2e.under_test import FleetUnderTest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.mutation import Mutation
+
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
+
+HOST = "spark-01"
+LONGEST_UP_S = 2400  # 6 GB are fetched, written and compiled, on whatever disk and line there is
+TOKEN, KEY = "ls-token-of-the-drill", "admin=key-of-the-drill"
+PROJECT = """\
+name = "drill"
+labels = ["PARTY"]
+[source]
+folder = "documents"
+"""
+# What a library that a document has taken over would try, each with what came of it; in the place of `spark-node`.
+TRIES = r"""#!/bin/sh
+can() { name=$1; shift; "$@" >/dev/null 2>&1 && echo "$name: yes" || echo "$name: no"; }
+can "be root" test "$(id -u)" = 0
+can "command systemd" busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 \
+    org.freedesktop.systemd1.Manager ResetFailed
+can "read the token" cat /etc/sparkfleet/label-studio-token
+can "read the key of the store" cat /etc/sparkfleet/s3.json
+can "read its own copy" test "$(cat "${CREDENTIALS_DIRECTORY:-/none}/label-studio-token")" = TOKEN
+can "write to its workspace" touch /var/lib/sparkfleet/label/tried
+can "write to data sets" touch /var/lib/sparkfleet/datasets/tried
+can "write elsewhere" touch /var/lib/sparkfleet/tried /opt/sparkfleet/tried /etc/tried
+"""
+
+
+@pytest.fixture(scope="module")
+def before() -> list[footprint.Footprint]:
+    """The host after it was adopted and before anything else was done to it."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def fleet(before: list[footprint.Footprint], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetUnderTest]:
+    """One stand-in that scrapes itself, with node, datasets and label."""
+    instance = Instance.named("drill")
+    down.down(instance.name)
+    described = stack.file(instance, stack.name(instance, 1))
+    described.unlink(missing_ok=True)
+    try:
+        with Progress() as progress:
+            raising.up(instance, progress, sparks=1, variant="classic", provisioned=False)
+        made = FleetUnderTest(instance, stack.write(instance, 1), host_names(1))
+        secrets = tmp_path_factory.mktemp("secrets")
+        made.described(lambda config: with_label(config, secrets))
+        adopted = made.adopt(HOST)
+        assert adopted.code == 0, adopted.text
+        before.append(footprint.of(made, HOST))
+        provision.init(instance, made.stack, env.process(instance, made.stack))
+        words = ("up", "--yes", "--skip-preview", "--non-interactive", "--color=never")
+        up = made.run("pulumi", *words, timeout_s=LONGEST_UP_S)
+        assert up.code == 0, up.text
+        yield made
+    finally:
+        down.down(instance.name)
+        described.unlink(missing_ok=True)
+
+
+def with_label(config: dict[str, Any], secrets: Path) -> None:
+    """The role, and services that nobody answers at, with their secrets."""
+    config["sparkfleet:hosts"][HOST]["roles"] = ["node", "datasets", "label", "monitor"]
+    for name, text in (("token", TOKEN), ("key", KEY)):
+        (secrets / name).write_text(text)
+        (secrets / name).chmod(0o600)
+    config["sparkfleet:label"].update(
+        label_studio={"url": "http://127.0.0.1:9", "token": f"file:{secrets / 'token'}"},
+        calypso={"url": "http://127.0.0.1:9", "admin_key": f"file:{secrets / 'key'}"},
+    )
+
+
+def test_the_host_is_as_described_and_every_control_passes(fleet: FleetUnderTest) -> None:
+    """A second look finds no change; the exporter is scraped, and the environment is what was locked."""
+    verified = fleet.spark("verify", HOST)
+
+    assert fleet.changes(HOST) == {HOST: []}
+    assert verified.code == 0, verified.text
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.control)
+def test_the_control_fails_and_no_other(fleet: FleetUnderTest, mutation: Mutation) -> None:
+    """Its own control notices, with evidence; everything else passes."""
+    with broken(fleet, HOST, mutation):
+        done = fleet.spark("verify", HOST, "--json", "-")
+    verdicts = json.loads(done.text.partition("\nspark: ")[0])["verdicts"]
+    failed = {v["id"]: v["detail"] for v in verdicts if v["outcome"] == "failed"}
+
+    assert mutation.evidence in failed.get(mutation.control, ""), failed
+    assert failed.keys() <= {mutation.control, *mutation.also}
+
+
+def test_a_project_runs_there_as_a_user_of_its_own(fleet: FleetUnderTest) -> None:
+    """The stages find the project's own package in the zipapp; what they write is the loop's, for all to read."""
+    place = fleet.tree(HOST) / "srv/label/drill"
+    (place / "documents").mkdir(parents=True)
+    (place / "project.toml").write_text(PROJECT)
+    (place / "labels.xml").write_text("<View/>")
+    (place / "documents/one.txt").write_text("Oak Ltd owes Elm Ltd ten pounds.\n")
+
+    ran = fleet.spark("node", HOST, "label", "run", "--project", "/srv/label/drill", "--to", "fetch")
+    status = fleet.spark("node", HOST, "label", "status", "--project", "/srv/label/drill")
+    documents = fleet.on(HOST, "stat -c %U:%a /var/lib/sparkfleet/label/drill/documents.jsonl")
+
+    assert (ran.code, status.code) == (0, 0), ran.text + status.text
+    assert documents.text.strip() == "sparkfleet-label:644"
+
+
+def test_whoever_takes_over_a_library_gets_little(fleet: FleetUnderTest) -> None:
+    """Beside it what root without a capability could do: it is why the loop's verbs are not root's."""
+    program = "/usr/local/bin/spark-node"
+    tried = (fleet.tree(HOST) / "root/tries").write_text(TRIES.replace("TOKEN", TOKEN))
+    assert tried
+    at_console(fleet, HOST, f"cp -p {program} {program}.kept; cat /root/tries > {program}; rm /root/tries")
+    try:
+        loop, other = fleet.spark("node", HOST, "label", "tries"), fleet.spark("node", HOST, "tries")
+    finally:
+        at_console(fleet, HOST, f"mv {program}.kept {program}; rm -f /var/lib/sparkfleet/datasets/tried")
+    as_loop, as_root = (dict(row.split(": ") for row in run.text.splitlines()) for run in (loop, other))
+
+    assert {what for what, came in as_loop.items() if came == "yes"} == {"read its own copy", "write to its workspace"}
+    assert {"be root", "command systemd", "read the key of the store"} <= {w for w, c in as_root.items() if c == "yes"}
+
+
+def test_a_reset_leaves_the_host_as_before(fleet: FleetUnderTest, before: list[footprint.Footprint]) -> None:
+    """The user and 5 GB go; what was made of documents stays, and is named."""
+    at_console(fleet, HOST, "rm -r /srv/label")
+    reset = fleet.spark("reset", HOST, "--yes", HOST)
+
+    assert reset.code == 0, reset.text
+    assert footprint.unexplained(fleet, HOST, before[0]) == []
+    assert (fleet.tree(HOST) / "var/lib/sparkfleet/label/drill/documents.jsonl").is_file()
