@@ -5,7 +5,6 @@ What Label Studio and Calypso answer is tested in tests/workloads/label/lab; her
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +14,7 @@ from lab import up as raising
 from lab.instance import Instance, host_names
 from lab.progress import Progress
 from tests.e2e import footprint
-from tests.e2e.mutation import at_console, broken
+from tests.e2e.mutation import at_console, noticed
 from tests.e2e.mutations_label import MUTATIONS
 from tests.e2e.under_test import FleetUnderTest
 
@@ -106,10 +105,7 @@ def test_the_host_is_as_described_and_every_control_passes(fleet: FleetUnderTest
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.control)
 def test_the_control_fails_and_no_other(fleet: FleetUnderTest, mutation: Mutation) -> None:
     """Its own control notices, with evidence; everything else passes."""
-    with broken(fleet, HOST, mutation):
-        done = fleet.spark("verify", HOST, "--json", "-")
-    verdicts = json.loads(done.text.partition("\nspark: ")[0])["verdicts"]
-    failed = {v["id"]: v["detail"] for v in verdicts if v["outcome"] == "failed"}
+    _, failed = noticed(fleet, HOST, mutation)
 
     assert mutation.evidence in failed.get(mutation.control, ""), failed
     assert failed.keys() <= {mutation.control, *mutation.also}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from workloads.label.runs import Run
     from workloads.label.workspace import Workspace
 
-PAGES, TEMPLATE = Path(__file__).resolve().parent / "pages", "run.html.j2"
+PAGES, TEMPLATE = "pages", "run.html.j2"
 MOST_ROWS = 20
 TONES = {State.DONE: "good", State.FAILED: "bad", State.RUNNING: "warn"}
 R = TypeVar("R", bound=Record)
@@ -188,9 +188,13 @@ def _one(work: Workspace, kind: type[R], name: str) -> R | None:
 
 def _environment() -> Environment:
     found = Environment(
-        loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=shown_as_text,
-    )  # fmt: skip
+        loader=PackageLoader("workloads.label", PAGES),  # a folder here, a zipapp on hosts
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=shown_as_text,
+    )
     found.filters["time"] = lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC"
     found.filters |= {"harmless": printable, "duration": duration}
     return found

@@ -127,5 +127,6 @@ def own_code() -> list[Path]:
     """What this interpreter and its packages are made of."""
     paths = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path}
     found = [Path(path) for path in paths if path and Path(path).exists()]
-    checkout = Path(__file__).resolve().parents[3]  # beside `workloads` there may be what is no business of a worker
-    return [checkout / "workloads" if path.resolve() == checkout else path for path in found]
+    place = Path(__file__).resolve().parents[3]  # on hosts the zipapp, elsewhere a checkout:
+    own = place if place.is_file() else place / "workloads"  # what lies beside it there is no business of a worker
+    return [own if path.resolve() == place else path for path in found]
