@@ -14,7 +14,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
 from sparkfleet.cloud.provide import provide
 from sparkfleet.errors import ConfigError
-from sparkfleet.model import Fleet
+from sparkfleet.model import Fleet, Role
 from tests.sparkfleet.recorder import Recorder, Registered
 
 if TYPE_CHECKING:
@@ -297,6 +297,18 @@ def test_the_roles_policy_names_the_real_buckets_and_key(registered: Registered)
     assert rules["UseDataKeyThroughS3"]["Condition"] == {
         "StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}
     }
+
+
+def test_models_are_written_by_certificates_of_hosts_with_the_label_loop(describe: Callable[..., Fleet]) -> None:
+    """The one document for all hosts names those that may, by their certificates."""
+    fleet = describe()
+    looped = fleet.hosts["spark-02"].model_copy(update={"roles": [Role.NODE, Role.LABEL]})
+    registered = register(fleet.model_copy(update={"hosts": {**fleet.hosts, "spark-02": looped}}))
+    document = inputs(registered, "aws:iam/policy:Policy", "hosts")["policy"]
+    [rule] = [statement for statement in document["Statement"] if statement["Sid"] == "PromoteModels"]
+
+    assert rule["Resource"] == "arn:aws:s3:::oceanid-ml-models/calypso/*"
+    assert rule["Condition"] == {"StringEquals": {"aws:PrincipalTag/x509Subject/CN": "spark-02"}}
 
 
 @pytest.mark.parametrize("content", ["", "-----BEGIN PRIVATE KEY-----\nMIIB\n", CERTIFICATE + "BEGIN PRIVATE KEY"])

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from sparkfleet import config
+from sparkfleet.cloud import onprem
+from sparkfleet.cloud.onprem import POLICY_NAME as POLICY
 from sparkfleet.errors import ConfigError
 from sparkfleet.host import sources, verify_request
 from sparkfleet.host.desired import Desired, desired
@@ -184,3 +186,20 @@ def test_secrets_are_references_in_every_file(tmp_path: Path) -> None:
     everything = json.dumps(found.settings).encode() + b"".join(file.content for file in found.files.values())
     assert b"do-not-show" not in everything
     assert Role.LABEL in found.roles
+
+
+@pytest.mark.parametrize(("bucket", "hosts"), [("", ["spark-02"]), ("theirs", [])])
+def test_only_hosts_with_the_role_may_write_models(bucket: str, hosts: list[str]) -> None:
+    """Below the described prefix of the fleet's own bucket; of another bucket its owner decides."""
+    fleet = config.parse(described(label={"models": {"bucket": bucket, "prefix": "triton"}}))
+    buckets = {"datasets": "office-datasets", "models": "office-models"}
+    identities = {host: json.loads(onprem.identity(fleet, host, buckets)["policies"][POLICY]) for host in fleet.hosts}
+    writers = {
+        host: statement["Resource"]
+        for host, document in identities.items()
+        for statement in document["Statement"]
+        if statement["Sid"] == "PromoteModels"
+    }
+
+    assert fleet.promoters() == hosts
+    assert writers == dict.fromkeys(hosts, "arn:aws:s3:::office-models/triton/*")
