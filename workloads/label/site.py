@@ -1,6 +1,6 @@
 """label.json → Site: where a machine finds the services of the label loop. By reference only: no secret is in it.
 
-A secret that is named without a folder is one of the unit's credentials (systemd.exec(5)), else it lies beside the file.
+A secret named without a folder is one of the unit's credentials (systemd.exec(5)), else it lies beside the file.
 
 /etc/sparkfleet/label.json is rendered from the fleet description; the lab writes one beside its services.
 """
