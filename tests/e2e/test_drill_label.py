@@ -5,6 +5,7 @@ What Label Studio and Calypso answer is tested in tests/workloads/label/lab; her
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,7 +138,8 @@ def test_whoever_takes_over_a_library_gets_little(fleet: FleetUnderTest) -> None
         loop, other = fleet.spark("node", HOST, "label", "tries"), fleet.spark("node", HOST, "tries")
     finally:
         at_console(fleet, HOST, f"mv {program}.kept {program}; rm -f /var/lib/sparkfleet/datasets/tried")
-    as_loop, as_root = (dict(row.split(": ") for row in run.text.splitlines()) for run in (loop, other))
+    as_loop, as_root = (dict(re.findall(r"^(.+): (yes|no)$", run.text, re.MULTILINE)) for run in (loop, other))
+    print(loop.text, other.text, sep="\n")
 
     assert {what for what, came in as_loop.items() if came == "yes"} == {"read its own copy", "write to its workspace"}
     assert {"be root", "command systemd", "read the key of the store"} <= {w for w, c in as_root.items() if c == "yes"}

@@ -97,6 +97,7 @@ class Reset:
         for name in found["system_accounts"]:
             self.remove_account(name)
         run("systemctl", "stop", "sparkfleet-guard-*")  # of a run that was killed: it would start without end
+        run("systemctl", "stop", r"system-spark\x2dnode*.slice")  # systemd makes them for jobs, and leaves them
         for path in now["ours"]:
             take_away(path)
         self.left.update({path: UNTIL_REBOOT[path] for path in now["paths"] if path in UNTIL_REBOOT})
