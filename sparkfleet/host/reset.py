@@ -92,6 +92,7 @@ def reset(fleet: Fleet, target: Target, *, say: Callable[[str], None] = lambda _
     about to leave. Stands in the audit log. Raises ResetError, LockdownError, LockedError or UnreachableError.
     """
     name, lan = target.name, beside_the_tailnet(target)
+    target = tailnet_last(target)
     with lock.held(target, BY, say=say) as held:
         audit.record(fleet, name, "reset", "began")
         with Session(target) as session:
@@ -135,6 +136,14 @@ def beside_the_tailnet(target: Target) -> Target:
         usually="hosts that were locked down are described so.",
         next_step=f"add its address in the LAN to hosts.{target.name}.addresses; then run the same command again.",
     )
+
+
+def tailnet_last(target: Target) -> Target:
+    """The same host, asked over its tailnet only where nothing else answers.
+
+    A reset that was killed goes on at the host, and takes it out of the tailnet while the next one waits for it.
+    """
+    return dataclasses.replace(target, addresses=tuple(sorted(target.addresses, key=in_tailnet)))
 
 
 def prove(target: Target) -> str:

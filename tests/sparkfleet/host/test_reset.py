@@ -43,6 +43,12 @@ def test_the_way_in_is_proven_outside_of_the_tailnet() -> None:
         reset.beside_the_tailnet(target("100.64.0.1", "fd7a:115c:a1e0::1"))
 
 
+def test_the_tailnet_is_asked_last() -> None:
+    """The reset that was killed may be taking the host out of it right now; the order is otherwise as described."""
+    found = reset.tailnet_last(target("100.64.0.1", "192.0.2.2", "192.0.2.1"))
+    assert found.addresses == ("192.0.2.2", "192.0.2.1", "100.64.0.1")
+
+
 def test_the_plan_names_what_goes_and_what_stays() -> None:
     """Only kinds of which there is something."""
     plan = reset.read_plan("spark-01", {"applied": True, "plan": TOLD})
