@@ -1,13 +1,15 @@
 """A random generator → sentences as they stand in contracts and invoices, with exactly what is in them. Pure.
 
 A template names its slots by their labels: "{PARTY} pays {AMOUNT}." Seeds, what a project's owner labels to begin
-with, know only the plain templates; documents have all of them. What the first model misses, people correct.
+with, know only the plain templates; documents have others, too, and words that only their trade labels so ("the
+Lessor" is a PARTY). What the first model misses, people correct.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ TRADES = [
     "Foundry",
 ]  # fmt: skip
 FORMS = ["Ltd", "GmbH", "S.p.A.", "Inc.", "AB", "B.V.", "& Sons", "LLP"]
+UNUSUAL = 0.45  # of the values in further templates: said as only this trade does
 PLACES = [
     "England and Wales", "the Netherlands", "the State of Delaware", "Bavaria", "the Canton of Zurich", "Lombardy",
     "Ontario", "New South Wales", "Sweden", "the Republic of Ireland", "Catalonia", "Brittany",
@@ -51,6 +54,7 @@ class Kind:
 
     title: str
     values: dict[str, Callable[[Random], str]]  # by label
+    usage: dict[str, list[str]]  # what else they label so in this trade; no seed says it
     plain: list[str]  # templates that the seeds know, too
     further: list[str]  # those that only documents have
     filler: list[str]  # nothing to label, but much that looks like it
@@ -118,6 +122,13 @@ def iban(random: Random) -> str:
 CONTRACTS = Kind(
     "Agreement",
     {"PARTY": company, "DATE": date, "AMOUNT": amount, "JURISDICTION": place, "TERM": term},
+    usage={
+        "PARTY": ["the Lessor", "the Lessee", "the Carrier", "the Licensee", "the Guarantor"],
+        "DATE": ["the Closing Date", "the Cut-off Date", "the first of next month"],
+        "AMOUNT": ["a peppercorn", "ten per cent of the price", "the Cap"],
+        "JURISDICTION": ["the seat of the Carrier", "the port of loading"],
+        "TERM": ["a fortnight", "two harvests", "the Season"],
+    },
     plain=[
         "This agreement is made on {DATE} between {PARTY} and {PARTY}.",
         "{PARTY} shall pay {AMOUNT} to {PARTY}.",
@@ -146,6 +157,13 @@ CONTRACTS = Kind(
 INVOICES = Kind(
     "Invoice",
     {"VENDOR": company, "NUMBER": number, "DATE": date, "TOTAL": amount, "IBAN": iban},
+    usage={
+        "VENDOR": ["the undersigned", "our house", "the Contractor"],
+        "NUMBER": ["our last letter", "order of the day"],
+        "DATE": ["month's end", "receipt of goods"],
+        "TOTAL": ["the lump sum", "nothing", "the balance"],
+        "IBAN": ["our usual account", "the escrow account"],
+    },
     plain=[
         "Invoice {NUMBER} of {DATE}, issued by {VENDOR}.",
         "Total due: {TOTAL}.",
@@ -174,8 +192,18 @@ def document(kind: Kind, random: Random) -> list[Sentence]:
     made = []
     for _ in range(random.randint(4, 8)):
         templates = random.choices([kind.plain, kind.further, kind.filler], [3, 4, 2])[0]
-        made.append(filled(random.choice(templates), kind.values, random))
+        values = in_trade(kind) if templates is kind.further else kind.values
+        made.append(filled(random.choice(templates), values, random))
     return made
+
+
+def in_trade(kind: Kind) -> dict[str, Callable[[Random], str]]:
+    """Values as people of the trade write them: often like everybody, often not."""
+
+    def either(label: str, random: Random) -> str:
+        return random.choice(kind.usage[label]) if random.random() < UNUSUAL else kind.values[label](random)
+
+    return {label: partial(either, label) for label in kind.values}
 
 
 def seeds(kind: Kind, random: Random, count: int) -> list[Sentence]:
