@@ -18,7 +18,9 @@ CODE = ("sparkfleet/", "exporters/", "lab/", "bench/", "playbooks/", "__main__.p
 # Not told in README's tree: what lies on a host below templates/, and what tools want at the top.
 UNDRAWN = ("templates/", ".")
 # Recorded from real machines, compared with, or made by a tool: the project's own words stand elsewhere.
-DATA = re.compile(r"^(tests/(captures|golden)/|requirements|docs/|LICENSE|.*\.(sum|mod|png)$|.*/scenarios/)")
+DATA = re.compile(
+    r"^(tests/(captures|golden)/|requirements|docs/|LICENSE|.*/syscalls\.toml$|.*\.(sum|mod|png)$|.*/scenarios/)"
+)
 
 
 @cache

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-PACKED = (".py", ".j2", ".css")  # modules, and the pages that they make
+PACKED = (".py", ".j2", ".css", ".toml")  # modules, the pages that they make, tables
 NOT_PACKED = ("dashboards", "capture")
 """Folders of a package that are no part of the running program: they are for a desk, and need other libraries."""
 

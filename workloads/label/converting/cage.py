@@ -2,7 +2,8 @@
 
 What holds depends on the kernel and is told; where something cannot be had, the others still hold. Nothing here needs
 root. Landlock (files, TCP, signals) from Linux 5.13, better with 6.7 and 6.12; seccomp (sockets, programs, new
-processes) on x86-64 and aarch64; a network namespace of its own where the kernel grants one; no capabilities.
+processes) where its tables know the machine; a network namespace of its own where the kernel grants one; no
+capabilities.
 Not covered: reading what it is given to read, and using CPU until its time is up.
 """
 
