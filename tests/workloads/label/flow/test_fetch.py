@@ -195,7 +195,7 @@ class Archive(RuleBasedStateMachine):
         if path.exists() and (lines := path.read_bytes().splitlines(keepends=True)):
             path.write_bytes(b"".join(lines[:-1]) + lines[-1][:kept].rstrip(b"\n"))
             whole = {each.id for each in self.project.work.read(Document, "documents.jsonl")}
-            self.ever &= whole | self._there()
+            self.ever &= whole
 
     @rule()
     def fetch(self) -> None:
