@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from workloads.errors import ConfigError, printable
 
 FILE = "project.toml"
+ALL = "all"
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -71,6 +72,12 @@ class Publish(Section):
     test_share: Share = 0.15  # of the documents: held out, shown without predictions
     control_share: Share = 0.05  # of the documents: shown without predictions, trained on
 
+    @model_validator(mode="after")
+    def _leave_some(self) -> Publish:
+        if self.test_share + self.control_share >= 1:
+            raise ValueError("test_share and control_share: together below 1, or nothing is shown with a prediction")
+        return self
+
 
 class Finetune(Section):
     """How a model is trained."""
@@ -124,6 +131,8 @@ class Params(Section):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"named twice: {', '.join(twice)}")
+        if ALL in labels:
+            raise ValueError(f"{ALL!r} is what the figures over every label are called")
         return labels
 
     @model_validator(mode="after")

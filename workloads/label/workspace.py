@@ -63,10 +63,10 @@ class Workspace:
         """
         file = self.path(name)
         try:
-            text = file.read_text(encoding="utf-8")
+            data = file.read_bytes()
         except FileNotFoundError:
             return []
-        lines = text.split("\n")[:-1]
+        lines = data.split(b"\n")[:-1]
         return [_parsed(kind, line, file, number) for number, line in enumerate(lines, 1)]
 
     def append(self, name: str, records: Iterable[Record]) -> None:
@@ -121,7 +121,7 @@ class Workspace:
             lock.truncate(0)
 
 
-def _parsed(kind: type[R], line: str, file: Path, number: int) -> R:
+def _parsed(kind: type[R], line: bytes, file: Path, number: int) -> R:
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:
