@@ -5,6 +5,8 @@ Real: every file, every shape, every library that loads them. Simulated: what th
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,23 +16,32 @@ from lab.progress import silent
 if TYPE_CHECKING:
     from lab.progress import Step
 
-SCRIPTS = {  # script: the folder that its files go into, as the product looks for them
+FOLDERS = {  # script: where the product looks for its model
     "layout": "docling-project--docling-layout-heron",
     "vision": "ibm-granite--granite-docling-258M",
     "base": "base-model",
 }
+HERE = Path(__file__).parent
 
 
-def ensure(step: Step = silent) -> Path:
-    """The folder with all of them: made once for these scripts and this environment, shared by all checkouts."""
-    here = Path(__file__).parent
-    environment = environments.ensure("label", step)
-    texts = [(here / f"{name}.py").read_bytes() for name in SCRIPTS]
+def ensure(step: Step = silent, names: tuple[str, ...] = tuple(FOLDERS)) -> Path:
+    """The folder with these models: each made once for its script and environment, shared by all checkouts."""
+    made = {name: _model(name, step) for name in names}
 
     def build(folder: Path) -> None:
-        for name, into in SCRIPTS.items():
-            (folder / into).mkdir()
-            with step(f"model {into}"):
-                shell.run(environments.python(environment), here / f"{name}.py", folder / into)
+        for name, model in made.items():
+            # Links to files, not to folders: a worker may read nothing outside of the artifacts.
+            shutil.copytree(model, folder / FOLDERS[name], copy_function=os.link)
 
-    return cache.once(f"models-{cache.digest(environment.name, *texts)}", build, step)
+    return cache.once(f"models-{cache.digest(*(model.name for model in made.values()))}", build, step)
+
+
+def _model(name: str, step: Step) -> Path:
+    environment = environments.ensure("label", step)
+    script = HERE / f"{name}.py"
+
+    def build(folder: Path) -> None:
+        with step(f"model {FOLDERS[name]}"):
+            shell.run(environments.python(environment), script, folder)
+
+    return cache.once(f"model-{name}-{cache.digest(environment.name, script.read_bytes())}", build, step)
