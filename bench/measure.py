@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-LIMIT_S = 900
+LIMIT_S = 1800
 SHOWN_CHARACTERS = 3000
 
 
