@@ -1,8 +1,8 @@
-"""A changed file → what a careful person does after it; plain data, the same for both peers and as in our roles."""
+"""A file that changed → what has to happen then, for both peers, in words of the form "restart x.service"."""
 
 from __future__ import annotations
 
-# The first prefix that fits.
+# What has to happen after a file changed: the first prefix that fits. The same for both peers and as in our roles.
 FOLLOW_UPS: dict[str, tuple[str, ...]] = {
     "/etc/sysctl.d/": ("load the kernel settings",),
     "/etc/systemd/journald.conf.d/": ("restart systemd-journald.service",),
@@ -52,3 +52,27 @@ FOLLOW_UPS: dict[str, tuple[str, ...]] = {
     "/etc/prometheus/": ("restart prometheus.service",),
     "/etc/default/prometheus": ("restart prometheus.service",),
 }
+# The order in which the handlers run.
+HANDLERS = (
+    "load the kernel settings",
+    "load the audit rules",
+    "reload systemd",
+    "restart systemd-journald.service",
+    "reload ssh.service",
+    "reload sparkfleet-firewall.service",
+    "start sparkfleet-alignment.service",
+    "start sparkfleet-gpu.service",
+    "start sparkfleet-rotation-dates.service",
+    "start spark-memguard@check.service",
+    "restart sparkfleet-alignment.timer",
+    "restart sparkfleet-gpu.timer",
+    "restart sparkfleet-rotation-dates.timer",
+    "restart sparkfleet-gb10-privileged.timer",
+    "restart sparkfleet-gb10-exporter.service",
+    "restart prometheus-alertmanager.service",
+    "restart prometheus-blackbox-exporter.service",
+    "restart prometheus.service",
+)
+# Goes on where a container may not write; `sysctl --load` ends with an error there.
+LOAD_KERNEL_SETTINGS = "/usr/lib/systemd/systemd-sysctl /etc/sysctl.d/60-sparkfleet.conf"
+LOAD_AUDIT_RULES = "systemd-detect-virt --quiet --container || augenrules --load"  # a container has no audit

@@ -19,7 +19,7 @@ import yaml
 from jinja2 import Environment, meta  # noqa: TID251  (templates are read for their names here, not rendered)
 from pydantic_core import to_jsonable_python
 
-from bench.peers.follow_ups import FOLLOW_UPS
+from bench.peers.follow_ups import FOLLOW_UPS, HANDLERS, LOAD_AUDIT_RULES, LOAD_KERNEL_SETTINGS
 from sparkfleet.host import sources
 from sparkfleet.host.connection import Target
 from sparkfleet.host.desired import FRONT, Desired, desired, template_context
@@ -30,30 +30,6 @@ if TYPE_CHECKING:
 
 Task = dict[str, Any]
 
-# The order in which the handlers run.
-HANDLERS = (
-    "load the kernel settings",
-    "load the audit rules",
-    "reload systemd",
-    "restart systemd-journald.service",
-    "reload ssh.service",
-    "reload sparkfleet-firewall.service",
-    "start sparkfleet-alignment.service",
-    "start sparkfleet-gpu.service",
-    "start sparkfleet-rotation-dates.service",
-    "start spark-memguard@check.service",
-    "restart sparkfleet-alignment.timer",
-    "restart sparkfleet-gpu.timer",
-    "restart sparkfleet-rotation-dates.timer",
-    "restart sparkfleet-gb10-privileged.timer",
-    "restart sparkfleet-gb10-exporter.service",
-    "restart prometheus-alertmanager.service",
-    "restart prometheus-blackbox-exporter.service",
-    "restart prometheus.service",
-)
-# Goes on where a container may not write; `sysctl --load` ends with an error there.
-LOAD_KERNEL_SETTINGS = "/usr/lib/systemd/systemd-sysctl /etc/sysctl.d/60-sparkfleet.conf"
-LOAD_AUDIT_RULES = "systemd-detect-virt --quiet --container || augenrules --load"  # a container has no audit
 # Directories that no package brings; a role makes them.
 OWN_DIRECTORIES = (
     "/etc/prometheus/rules",
