@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 10.0
 MARKS = {State.DONE: "[green]✓[/green]", State.FAILED: "[red]✗[/red]", State.RUNNING: "…"}
 
+WORDS = {State.DONE: "done", State.FAILED: "failed", State.RUNNING: "at work, or killed"}
+
 
 class Silent:
     """Hears, and says nothing; those below say it."""
@@ -110,7 +112,7 @@ def summary(step: Step) -> str:
     if step.error:
         return f"failed: {step.error.what}"
     told = {name: value for name, value in step.told.items() if value is not None and name != "seconds"}
-    return ", ".join(f"{worded(name)} {figure(value)}" for name, value in told.items()) or "done"
+    return ", ".join(f"{worded(name)} {figure(value)}" for name, value in told.items()) or WORDS[step.state]
 
 
 def worded(name: str) -> str:
