@@ -2,7 +2,8 @@
 
     load.py ADDRESS MODEL RATE DEADLINE_S TOKENS       an open loop: no request waits for another, none is sent again
 
-Standard input names phases, a line each, and its end ends the load; JSON on standard output says how each phase went.
+Standard output says `begun` once the model answers. Standard input names phases, a line each, and its end ends the
+load; then JSON says how each phase went.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class Load:
         self.failed_at: dict[str, list[float]] = defaultdict(list)
         self.versions: dict[str, Counter[str]] = defaultdict(Counter)
         self.answers: dict[str, set[str]] = defaultdict(set)
+
+    def greet(self) -> None:
+        """Connect, and return with a first answer, which is not counted."""
+        self._infer(self._request, timeout=self._deadline_s, wait_for_ready=True)
 
     def send(self) -> None:
         """One request; returns at once."""
@@ -103,6 +108,8 @@ def main() -> None:
             load.phase = line.strip()
         over.set()
 
+    load.greet()
+    print("begun", flush=True)
     threading.Thread(target=listen, daemon=True).start()
     begin, sent = time.monotonic(), 0
     while not over.is_set():

@@ -170,6 +170,8 @@ def load(project: Project, tokens: Sequence[int] = TOKENS) -> Iterator[Load]:
     )  # fmt: skip
     running = Load(process)
     try:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
         yield running
     finally:
         if process.poll() is None:

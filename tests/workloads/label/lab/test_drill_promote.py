@@ -159,6 +159,8 @@ def test_what_fails_for_callers_alone_is_rolled_back_also_when_the_promoter_dies
 def test_a_restart_costs_its_start_up_time_and_brings_the_promoted_version_back(project: Project) -> None:
     """Killed while it serves, and killed in the middle of a promotion; the truth is in the bucket."""
     with load(project) as running:
+        running.phase("before")
+        time.sleep(2)
         running.phase("restart")
         idle_s = restart(project.lab)
         project.served_by(1)
