@@ -90,9 +90,9 @@ def gone(pid: int) -> bool:
         return True
 
 
-def until(true: Callable[[], Any], what: str) -> Any:
+def until(true: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:
     """Wait for it; fails with `what` when it does not come."""
-    end = time.monotonic() + WITHIN_S
+    end = time.monotonic() + within_s
     while not (found := true()):
         assert time.monotonic() < end, what
         time.sleep(0.01)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.workloads.label.labs import LabelLab
 
+pytestmark = pytest.mark.drill  # two minutes and a half on two quiet cores
+
 
 def test_corrections_become_a_better_model(
     label_lab: LabelLab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
