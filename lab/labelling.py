@@ -85,7 +85,7 @@ def show(instance: Instance, console: Console) -> None:
     for command in (
         "python -m examples.make contracts examples/contracts/documents --documents 40 --seed 7",
         f"export SPARKFLEET_LABEL_SITE={site_file(instance)}",
-        "python -m workloads.cli label run --project examples/contracts",
-        "python -m workloads.cli label status --project examples/contracts",
+        "spark-node label run --project examples/contracts",
+        "spark-node label status --project examples/contracts",
     ):
         console.print(f"  {command}", style="bold", highlight=False, soft_wrap=True)
