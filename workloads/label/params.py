@@ -68,7 +68,7 @@ class Publish(Section):
 
     title: str = ""  # of the project there; empty: the project's name
     config: Path = Path("labels.xml")  # its labelling config, relative to project.toml
-    batch: Annotated[int, Field(ge=1)] = 200  # items a run
+    batch: Annotated[int, Field(ge=1)] = 200  # items that wait for people at most: each run makes up for what is done
     test_share: Share = 0.15  # of the documents: held out, shown without predictions
     control_share: Share = 0.05  # of the documents: shown without predictions, trained on
 
