@@ -1,8 +1,9 @@
-"""`spark-node label`: run and status; what they show and with what they exit."""
+"""`spark-node label`: run, status and rollback; what they show and with what they exit."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -77,6 +78,22 @@ def status(project: Path, site_file: Path | None, *, as_json: bool) -> None:
     from rich.console import Console
 
     Console(highlight=False).print(*states.tables(told), sep="\n")
+
+
+@label.command()
+@PROJECT
+@SITE
+@click.option("--to", "version", type=click.IntRange(1), required=True, help="The version that shall serve.")
+def rollback(project: Path, site_file: Path | None, version: int) -> int:
+    """Let an older version serve on Calypso again; what it takes the place of is never promoted again by itself.
+
+    \b
+    spark-node label rollback --project examples/contracts --to 3
+    """  # noqa: D301  (click's mark for "do not re-wrap")
+    from workloads.label import flow
+
+    words = flow.command(flow.place(project, site_file), "workloads.label.promoting", "--to", str(version))
+    return subprocess.run(words, env=flow.environment(), check=False).returncode
 
 
 def _say(text: str) -> None:

@@ -99,12 +99,6 @@ class Project:
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
         )  # fmt: skip
 
-    def node(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Another module of ours, as a person runs it on this project."""
-        return subprocess.run(
-            self._words(*words), capture_output=True, text=True, env=environment(), timeout=240, check=False
-        )
-
     def _words(self, *words: str) -> list[str]:
         where = ["--project", str(self.folder), "--site", str(self.lab.site_file)]
         return [str(self.site.python), "-m", *words, *where]

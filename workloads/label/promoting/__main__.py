@@ -1,6 +1,6 @@
 """A version's number → Calypso serves it again, on the word of a person; what it served is never promoted again.
 
-python -m workloads.label.promoting --project examples/contracts --site label.json --to 3
+python -m workloads.label.promoting --project examples/contracts --site label.json --to 3     (spark-node label rollback)
 """
 
 from __future__ import annotations

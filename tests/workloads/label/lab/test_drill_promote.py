@@ -79,7 +79,7 @@ def test_no_request_fails_whatever_becomes_of_a_candidate(project: Project) -> N
         running.phase("rolled back")
         in_process(project, lambda way, *_: rolled_back(way), latency_ms=0.001)
         running.phase("rolled back by hand")
-        by_hand = project.node("workloads.label.promoting", "--to", "1")
+        by_hand = project.lab.node("label", "rollback", "--project", str(project.folder), "--to", "1")
         assert by_hand.stdout == f"{project.name}:1 serves\n", by_hand.stderr
         assert project.promote()["result"].startswith("nothing new")
         running.phase("promoted again")
