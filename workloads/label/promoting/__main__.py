@@ -1,6 +1,6 @@
 """A version's number → Calypso serves it again, on the word of a person; what it served is never promoted again.
 
-python -m workloads.label.promoting --project examples/contracts --site label.json --to 3     (spark-node label rollback)
+spark-node label rollback --project examples/contracts --to 3 (starts this, with the Python of the stages)
 """
 
 from __future__ import annotations
