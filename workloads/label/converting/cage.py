@@ -109,6 +109,9 @@ def _landlock(folder: Path, readable: Iterable[Path], *, network: bool) -> list[
     for path in [found for pattern in DEVICES for found in Path("/").glob(pattern.lstrip("/"))]:
         _allow(ruleset, path, READ_FILE | READ_FOLDER | WRITE_FILE)
     _allow(ruleset, folder, write & ~1)  # all but to run programs
+    # CUDA names its threads, and does not begin where it cannot (driver 580).
+    threads = READ_FILE | READ_FOLDER | WRITE_FILE | (write & TRUNCATE)
+    _allow(ruleset, Path(f"/proc/{os.getpid()}/task"), threads)
     restricted = LIBC.syscall(RESTRICT_SELF, ruleset, 0) == 0
     os.close(ruleset)
     return ["files"] + (["tcp"] if rules.tcp else []) if restricted else []

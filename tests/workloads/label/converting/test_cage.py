@@ -21,6 +21,8 @@ from pathlib import Path
 from workloads.label.converting import cage
 own, outside, secret = map(Path, sys.argv[1:4])
 listener = socket.create_server(("127.0.0.1", 0))
+local = socket.socket(socket.AF_UNIX); local.bind(str(outside / "local")); local.listen()
+letters = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); letters.bind(str(outside / "letters"))
 held = cage.close(own, cage.own_code(), 512 << 20, os.getppid())
 def thread():
     started = threading.Thread(target=lambda: None); started.start(); started.join()
@@ -29,9 +31,13 @@ def own_file():
 tries = {
     "thread": thread,
     "own file": own_file,
+    "thread's name": lambda: Path(f"/proc/self/task/{os.getpid()}/comm").write_text("x"),
     "tcp": lambda: socket.create_connection(listener.getsockname(), 1),
     "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 53)),
-    "unix socket": lambda: socket.socket(socket.AF_UNIX),
+    "unix socket": lambda: socket.socket(socket.AF_UNIX).connect(str(outside / "local")),
+    "letter": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"x", str(outside / "letters")),
+    "message": lambda: socket.socket(1, socket.SOCK_DGRAM).sendmsg([b"x"], (), 0, str(outside / "letters")),
+    "own address": lambda: socket.socket(socket.AF_UNIX).bind("\\0own"),
     "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
     "program": lambda: subprocess.run(["/bin/true"], check=True),
     "fork": lambda: os.fork() or os._exit(0),
@@ -81,7 +87,7 @@ def test_a_closed_cage_allows_threads_and_files_of_its_own_and_nothing_else(
 ) -> None:
     """No network of any family, no program, no process, no file of others, no signal, no more memory."""
     told, secret = caged
-    assert told["done"] == ["thread", "own file"]
+    assert told["done"] == ["thread", "own file", "thread's name"]
     assert secret.read_text() == "secret"
 
 
