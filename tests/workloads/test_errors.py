@@ -1,0 +1,20 @@
+"""The ways in which spark-node can fail: one exit code each, and the README tells them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from workloads import errors
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def test_each_kind_has_a_code_of_its_own_and_the_readme_tells_it() -> None:
+    """Whoever writes a timer or a script goes by them."""
+    codes = [errors.NodeError.exit_code, *(kind.exit_code for kind in errors.NodeError.__subclasses__())]
+    [sentence] = re.findall(r"`spark-node`: (.+?)\.\n\n", (PROJECT / "README.md").read_text(), re.DOTALL)
+
+    assert len(set(codes)) == len(codes)
+    told = {int(code) for code in re.findall(r"\b(\d+) ", sentence)}
+    assert told == {*codes, errors.OK, errors.USAGE, errors.INTERRUPTED}
