@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from lab.progress import Step
 
-NAMES = ("label", "review", "triton")
-
 
 def lock(name: str) -> Path:
     """The file that says what is in it, with a hash for each."""

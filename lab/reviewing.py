@@ -6,17 +6,14 @@ migrations, so an empty migrated one lies in the cache, made once for a lock; a 
 
 from __future__ import annotations
 
-import http.client
 import json
 import secrets
 import shutil
-import time
 from typing import TYPE_CHECKING
 
 from lab import cache, environments, record, shell, store
-from lab.errors import LabError
 from lab.progress import silent
-from lab.spark.factory import private
+from lab.spark.factory import secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +48,7 @@ def up(instance: Instance, step: Step = silent) -> str:
             _new(folder, _migrated(environment, step))
         record.start(instance, LABEL, command(instance, environment), store.log(instance, LABEL), settings(instance))
     with step("Label Studio"):
-        _wait(instance)
+        store.wait_for(instance, LABEL, PORT, READY_WITHIN_S, health="/health", answer_s=5)
     return url(instance)
 
 
@@ -67,12 +64,12 @@ def url(instance: Instance) -> str:
 
 def token_file(instance: Instance) -> Path:
     """The administrator's API token: made at random and written 0600 when there is none."""
-    return _secret(instance, "label-studio-token", secrets.token_hex(20))
+    return secret(instance.secrets / "label-studio-token", lambda: secrets.token_hex(20))
 
 
 def password_file(instance: Instance) -> Path:
     """The administrator's password, for a browser; the account is EMAIL."""
-    return _secret(instance, "label-studio-password", secrets.token_urlsafe(18))
+    return secret(instance.secrets / "label-studio-password", lambda: secrets.token_urlsafe(18))
 
 
 def data(instance: Instance) -> Path:
@@ -125,26 +122,3 @@ def _new(folder: Path, empty: Path) -> None:
     partial = folder / f".{DATABASE}"
     shutil.copyfile(empty / DATABASE, partial)
     partial.rename(folder / DATABASE)
-
-
-def _secret(instance: Instance, name: str, made: str) -> Path:
-    file = instance.secrets / name
-    if not file.exists():
-        private(file, made)
-    return file
-
-
-def _wait(instance: Instance) -> None:
-    until = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < until and record.alive(instance, LABEL):
-        connection = http.client.HTTPConnection(instance.gateway, PORT, timeout=5)
-        try:
-            connection.request("GET", "/health")
-            if connection.getresponse().status == http.HTTPStatus.OK:
-                return
-        except (OSError, http.client.HTTPException):
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.1)
-    raise LabError("Label Studio does not answer", next_step=f"see {store.log(instance, LABEL)}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lab import record
 from lab.errors import LabError
 from lab.instance import IAM_PORT, S3_PORT
-from lab.spark.factory import private
+from lab.spark.factory import secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,12 +53,13 @@ def up(instance: Instance, versitygw: Path) -> None:
 
 def credentials(instance: Instance) -> dict[str, str]:
     """The administrator's access key; made at random and written 0600 when there is none."""
-    file = admin_file(instance)
-    if not file.exists():
-        made = {"access_key_id": f"LAB{secrets.token_hex(8).upper()}", "secret_access_key": secrets.token_urlsafe(30)}
-        private(file, json.dumps(made) + "\n")
-    found: dict[str, str] = json.loads(file.read_text())
+    found: dict[str, str] = json.loads(secret(admin_file(instance), _made).read_text())
     return found
+
+
+def _made() -> str:
+    made = {"access_key_id": f"LAB{secrets.token_hex(8).upper()}", "secret_access_key": secrets.token_urlsafe(30)}
+    return json.dumps(made) + "\n"
 
 
 def admin_file(instance: Instance) -> Path:
@@ -71,18 +72,29 @@ def log(instance: Instance, label: str) -> Path:
     return instance.folder / "run" / f"{label}.log"
 
 
-def wait_for(instance: Instance, label: str, port: int, within_s: float = READY_WITHIN_S) -> None:
-    """Return when the server answers HTTP at all: unsigned requests are refused or sent away, and that is an answer."""
+def wait_for(  # noqa: PLR0913
+    instance: Instance,
+    label: str,
+    port: int,
+    within_s: float = READY_WITHIN_S,
+    *,
+    health: str = "",
+    answer_s: float = 1,
+) -> None:
+    """Return when the server answers HTTP at all: unsigned requests are refused or sent away, and that is an answer.
+
+    With the path `health`: when that is answered by 200. `answer_s`: how long one answer may take.
+    """
     until = time.monotonic() + within_s
     while time.monotonic() < until and record.alive(instance, label):
-        connection = http.client.HTTPConnection(instance.gateway, port, timeout=1)
+        connection = http.client.HTTPConnection(instance.gateway, port, timeout=answer_s)
         try:
-            connection.request("GET", "/")
-            connection.getresponse()
+            connection.request("GET", health or "/")
+            if connection.getresponse().status == http.HTTPStatus.OK or not health:
+                return
         except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
-        else:
-            return
+            pass
         finally:
             connection.close()
+        time.sleep(0.05)
     raise LabError(f"{label} does not answer on port {port}", next_step=f"see {log(instance, label)}")

@@ -199,6 +199,11 @@ class Fleet(Described):
         """Which object-store key of the host is the wanted one; 1 unless raised."""
         return self.cloud.generations.get(host, 1)
 
+    def bucket(self, purpose: str) -> str:
+        """The name of the fleet's own bucket for datasets, models or audit; AWS's have a described prefix."""
+        aws = self.cloud.aws if self.cloud.provider == "aws" else None
+        return f"{aws.bucket_prefix if aws else self.fleet}-{purpose}"
+
     def promoters(self) -> list[str]:
         """The hosts whose label loop writes into the fleet's own bucket for models."""
         return [] if self.label.models.bucket else self.with_role(Role.LABEL)

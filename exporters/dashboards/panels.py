@@ -7,6 +7,7 @@ metric names which unit it must be.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import (
@@ -124,7 +125,7 @@ def lines(  # noqa: PLR0913  (each is one property of the panel)
                 .show_legend(True).calcs([]))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     )  # fmt: skip
-    for letter, query in zip("ABCDEFGHIJ", queries, strict=False):
+    for letter, query in zip(ascii_uppercase, queries, strict=False):
         found.with_target(_target(letter, query))
     if stacked:
         found.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
@@ -151,7 +152,7 @@ def states(
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .thresholds(_steps(NOTHING_YET))
     )  # fmt: skip
-    for letter, query in zip("ABCDEFGHIJ", queries, strict=False):
+    for letter, query in zip(ascii_uppercase, queries, strict=False):
         found.with_target(_target(letter, query))
     return found
 
@@ -172,7 +173,7 @@ def per(  # noqa: PLR0913  (each is one property of the panel)
             DynamicConfigValue("displayName", name), *([DynamicConfigValue("links", opens)] if link else []),
         ])
     )  # fmt: skip
-    for letter, column in zip("ABCDEFGHIJKLMN", columns, strict=False):
+    for letter, column in zip(ascii_uppercase, columns, strict=False):
         found.with_target(_instant(letter, column.expr))
         coloured = column.words or column.steps != NOTHING_YET
         found.override_by_name(f"Value #{letter}", [
@@ -197,7 +198,7 @@ def bars(title: str, text: str, unit: str, columns: Sequence[Column], *, by: str
                 .show_legend(True).calcs([]))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.NONE))
     )  # fmt: skip
-    for letter, column in zip("ABCDEFGHIJ", columns, strict=False):
+    for letter, column in zip(ascii_uppercase, columns, strict=False):
         found.with_target(_instant(letter, column.expr))
         found.override_by_name(f"Value #{letter}", [
             DynamicConfigValue("displayName", column.title), DynamicConfigValue("unit", column.unit),
@@ -214,7 +215,7 @@ def labels(title: str, text: str, *exprs: str) -> table.Panel:
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(DataTransformerConfig(id_val="organize", options={"excludeByName": away}))
     )  # fmt: skip
-    for letter, expr in zip("ABCDEFG", exprs, strict=False):
+    for letter, expr in zip(ascii_uppercase, exprs, strict=False):
         found.with_target(_instant(letter, expr))
     return found
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from lab import environments, record, store
 from lab.progress import silent
-from lab.spark.factory import private
+from lab.spark.factory import secret
 
 if TYPE_CHECKING:
     from lab.calypso.repository import Repository
@@ -95,10 +95,7 @@ def restricted(instance: Instance) -> list[str]:
 
 def admin_key(instance: Instance) -> Path:
     """The file with KEY=VALUE of the restricted protocols; made at random, 0600, when there is none."""
-    file = instance.secrets / ADMIN
-    if not file.exists():
-        private(file, f"{ADMIN}={secrets.token_urlsafe(30)}\n")
-    return file
+    return secret(instance.secrets / ADMIN, lambda: f"{ADMIN}={secrets.token_urlsafe(30)}\n")
 
 
 def backends(instance: Instance, folder: Path) -> Path:

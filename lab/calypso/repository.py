@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from lab import store
-from lab.spark.factory import private
+from lab.spark.factory import secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,9 +64,9 @@ def ensure(instance: Instance) -> Repository:
 
 
 def _key(instance: Instance, name: str, actions: list[str]) -> Path:
-    """The file with the identity's access key, 0600."""
-    file = instance.secrets / f"{name}.json"
-    if not file.exists():
+    """The file with the identity's access key, 0600; the identity is made with it."""
+
+    def make() -> str:
         iam, user = _client(instance, "iam"), f"label-{name}"
         try:
             iam.create_user(UserName=user)
@@ -81,8 +81,9 @@ def _key(instance: Instance, name: str, actions: list[str]) -> Path:
         iam.put_user_policy(UserName=user, PolicyName="models", PolicyDocument=json.dumps(document))
         made = iam.create_access_key(UserName=user)["AccessKey"]
         kept = {"Version": 1, "AccessKeyId": made["AccessKeyId"], "SecretAccessKey": made["SecretAccessKey"]}
-        private(file, json.dumps(kept) + "\n")
-    return file
+        return json.dumps(kept) + "\n"
+
+    return secret(instance.secrets / f"{name}.json", make)
 
 
 def _client(instance: Instance, service: str) -> Any:

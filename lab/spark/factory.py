@@ -16,6 +16,8 @@ from lab import gb10, network, shell
 from lab.spark import base, pip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.instance import Instance
 
 Variant = Literal["classic", "socket"]
@@ -37,9 +39,13 @@ DISABLED: dict[Variant, list[str]] = {
 
 def password(instance: Instance) -> Path:
     """The file with the set-up user's password, one for all stand-ins of a lab; made when it is missing."""
-    file = instance.secrets / "setup-password"
+    return secret(instance.secrets / "setup-password", lambda: secrets.token_urlsafe(12) + "\n")
+
+
+def secret(file: Path, make: Callable[[], str]) -> Path:
+    """The file, 0600; what `make` returns is in it when there was none."""
     if not file.exists():
-        private(file, secrets.token_urlsafe(12) + "\n")
+        private(file, make())
     return file
 
 

@@ -55,11 +55,11 @@ class Account(pulumi.ComponentResource):
         child = ResourceOptions(parent=self, providers={"aws": provider})
         key = data_key(fleet.fleet, ResourceOptions(parent=self, provider=provider))
         protected = {
-            purpose: ProtectedBucket(purpose, f"{where.bucket_prefix}-{purpose}", key.arn, child)
+            purpose: ProtectedBucket(purpose, fleet.bucket(purpose), key.arn, child)
             for purpose in ("datasets", "models")
         }
         days = fleet.cloud.audit_retention_days
-        protected["audit"] = ProtectedBucket("audit", f"{where.bucket_prefix}-audit", None, child, locked_days=days)
+        protected["audit"] = ProtectedBucket("audit", fleet.bucket("audit"), None, child, locked_days=days)
         self.buckets = {purpose: each.bucket for purpose, each in protected.items()}
         self.controller_policy = self.buckets["audit"].arn.apply(
             lambda arn: policies.canonical(policies.controller_access(arn, stamps=False))

@@ -195,11 +195,11 @@ class Store(pulumi.ComponentResource):
         tls = where.endpoint.startswith("https://")
         if not tls:
             pulumi.log.info("the object store speaks http: its buckets cannot be closed to requests without TLS", self)
-        names = {purpose: f"{fleet.fleet}-{purpose}" for purpose in ("datasets", "models")}
+        names = {purpose: fleet.bucket(purpose) for purpose in ("datasets", "models")}
         self.buckets = {
             purpose: Bucket(name, name, bucket_policy(name, tls=tls), where, child) for purpose, name in names.items()
         }
-        audit = f"{fleet.fleet}-audit"
+        audit = fleet.bucket("audit")
         kept = f"COMPLIANCE {fleet.cloud.audit_retention_days} days"
         self.buckets["audit"] = Bucket(audit, audit, audit_policy(audit, tls=tls), where, child, kept)
         after_buckets = ResourceOptions(parent=self, depends_on=list(self.buckets.values()))

@@ -97,7 +97,7 @@ def of(fleet: Fleet, *, patient: bool = True) -> Trail:
     config, prefix = objectstore.PATIENCE if patient else HURRY, f"{AUDIT}{fleet.fleet}/"
     if fleet.cloud.provider == "aws" and fleet.cloud.aws:
         where = fleet.cloud.aws
-        with _explained(bucket := bucket_name(fleet)):
+        with _explained(bucket := fleet.bucket("audit")):
             client: S3Client = boto3.session.Session(region_name=where.region).client("s3", config=config)
         return Trail(client, bucket, prefix, None)
     if fleet.cloud.provider == "onprem" and fleet.cloud.onprem:
@@ -105,17 +105,11 @@ def of(fleet: Fleet, *, patient: bool = True) -> Trail:
         key = _controllers_key(fleet.controller.store_key("controller"))
         connection = objectstore.Connection(store.endpoint, store.region, store.admin)
         days = fleet.cloud.audit_retention_days
-        return Trail(objectstore.s3(connection, key, config), bucket_name(fleet), prefix, days)
+        return Trail(objectstore.s3(connection, key, config), fleet.bucket("audit"), prefix, days)
     raise StoreError(
         "this fleet has no object store to ship the audit log to",
         next_step="choose a cloud.provider, or keep copies of the log by other means",
     )
-
-
-def bucket_name(fleet: Fleet) -> str:
-    """The bucket of the copies."""
-    aws = fleet.cloud.aws
-    return f"{aws.bucket_prefix}-audit" if fleet.cloud.provider == "aws" and aws else f"{fleet.fleet}-audit"
 
 
 def name(record: chain.Record) -> str:

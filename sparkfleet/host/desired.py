@@ -147,7 +147,7 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
         else:
             files[path] = _file(template, text, context, role, options)
     for role, wanted in parts.items():
-        for path, source in wanted.raw.items():
+        for path, source in wanted.copied.items():
             files[path] = File(sources.raw[source], role)
         for path, zipapp in wanted.zipapps.items():
             files[path] = File(sources.zipapps[zipapp], role)

@@ -18,6 +18,7 @@ from sparkfleet.host.bundle import zipapp_bytes
 from sparkfleet.host.parts import (
     ENVIRONMENT,
     JOBS,
+    LOCKS,
     ZIPAPPS,
     Zipapp,
     alignment,
@@ -26,7 +27,6 @@ from sparkfleet.host.parts import (
     gpu,
     jupyter,
     label,
-    node,
 )
 from sparkfleet.host.roles import (
     CONSOLE,
@@ -60,7 +60,7 @@ PROGRAMS = (
     PRIVILEGED,
     ROTATION_DATES,
 )
-RAW = (*node.LOCKS.values(), *PROGRAMS, STORAGE_LIMIT, *DASHBOARDS)
+RAW = (*LOCKS.values(), *PROGRAMS, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
 
 

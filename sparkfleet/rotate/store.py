@@ -121,7 +121,7 @@ class _Run:
         self.fleet, self.opened, self.story, self.name = fleet, opened, story, opened.name
         self.store = objectstore.Connection(where.endpoint, where.region, where.admin, where.iam_endpoint)
         self.user, self.file = f"{fleet.fleet}-{self.name}", fleet.controller.store_key(self.name)
-        self.wanted = onprem.identity(fleet, self.name, {p: f"{fleet.fleet}-{p}" for p in ("datasets", "models")})
+        self.wanted = onprem.identity(fleet, self.name, {p: fleet.bucket(p) for p in ("datasets", "models")})
         self.iam = objectstore.iam(self.store, objectstore.administrator(self.store))
         self.state = self._look()
 

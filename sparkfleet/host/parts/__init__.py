@@ -30,6 +30,9 @@ ZIPAPPS = (GB10_EXPORTER, ROI_EXPORTER, SPARK_NODE, MEMGUARD)  # all of them, so
 ENVIRONMENT, JOBS = "sparkfleet/host/environment.py", "sparkfleet/host/jobs.py"  # programs of hosts
 
 
+LOCKS = {name: f"requirements/{name}.txt" for name in ("node", "jupyter", "label")}  # by environment
+
+
 def lock(environment: str) -> str:
     """Where a host keeps the hashed lock of one of its Python environments."""
     return f"/etc/sparkfleet/environments/{environment}.txt"
@@ -63,3 +66,8 @@ class Parts:
     merged: dict[str, dict[str, Any]] = field(default_factory=dict)  # JSON file that is not ours → pointer → value
     validators: dict[str, str] = field(default_factory=dict)  # commands that must accept such a file (%s) first
     environments: tuple[str, ...] = ()
+
+    @property
+    def copied(self) -> dict[str, str]:
+        """Path on the host → project file: what is `raw`, and the locks of the environments."""
+        return {**self.raw, **{lock(name): LOCKS[name] for name in self.environments}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sparkfleet.host.parts.node import LOCKS
+from sparkfleet.host.parts import LOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sparkfleet.host.parts import RUNNING, Parts, lock
-from sparkfleet.host.parts.node import LOCKS
+from sparkfleet.host.parts import RUNNING, Parts
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -18,10 +17,7 @@ def jupyter(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     """JupyterLab's own environment, built by the role node's program, and what each kernel starts with."""
     return Parts(
         units={"sparkfleet-jupyter.service": RUNNING},
-        raw={
-            "/usr/local/lib/sparkfleet/gpu_check.py": GPU_CHECK,
-            lock("jupyter"): LOCKS["jupyter"],
-        },
+        raw={"/usr/local/lib/sparkfleet/gpu_check.py": GPU_CHECK},
         environments=("jupyter",),
     )
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sparkfleet.host.parts import ROI_EXPORTER, RUNNING, Parts, Secret, lock
-from sparkfleet.host.parts.node import LOCKS
+from sparkfleet.host.parts import ROI_EXPORTER, RUNNING, Parts, Secret
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ def label(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     return Parts(
         units={"sparkfleet-roi-exporter.service": RUNNING},
         zipapps={"/usr/local/lib/sparkfleet/roi-exporter.pyz": ROI_EXPORTER},
-        raw={lock("label"): LOCKS["label"]},
         secrets={f"{FOLDER}/{file}": Secret(source, f"label/{file}") for file, source in references(fleet).items()},
         environments=("label",),
     )
@@ -98,8 +96,7 @@ def _models(fleet: Fleet) -> dict[str, Any] | None:
 
 def bucket(fleet: Fleet) -> str:
     """The bucket of the model repository."""
-    own = fleet.cloud.aws.bucket_prefix if fleet.cloud.provider == "aws" and fleet.cloud.aws else fleet.fleet
-    return fleet.label.models.bucket or f"{own}-models"
+    return fleet.label.models.bucket or fleet.bucket("models")
 
 
 def _own_key(fleet: Fleet) -> bool:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparkfleet.host.parts import ENVIRONMENT, JOBS, SPARK_NODE, Parts, lock
+from sparkfleet.host.parts import ENVIRONMENT, JOBS, SPARK_NODE, Parts
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
-
-
-LOCKS = {name: f"requirements/{name}.txt" for name in ("node", "jupyter", "label")}  # by environment
 
 
 def node(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
@@ -20,7 +17,6 @@ def node(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
         raw={
             "/usr/local/lib/sparkfleet/environment.py": ENVIRONMENT,
             "/usr/local/lib/sparkfleet/jobs.py": JOBS,
-            lock("node"): LOCKS["node"],
         },
         zipapps={"/usr/local/lib/sparkfleet/spark-node.pyz": SPARK_NODE},
         environments=("node",),

@@ -84,7 +84,7 @@ def _cut(fleet: Fleet, _audited: Any) -> None:
 
 def _overwrite(fleet: Fleet, audited: Any) -> None:
     key = trail.of(fleet).copies()[0].key
-    audited.client("controller").put_object(Bucket=trail.bucket_name(fleet), Key=key, Body=b"{}")
+    audited.client("controller").put_object(Bucket=fleet.bucket("audit"), Key=key, Body=b"{}")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ EVERYDAY: dict[str, Request] = DELETES | {
 
 def _only_version(audited: Any) -> tuple[str, str, str]:
     """Bucket, key and version of the one record that was shipped."""
-    bucket = trail.bucket_name(audited.fleet)
+    bucket = audited.fleet.bucket("audit")
     [version] = audited.admin().list_object_versions(Bucket=bucket)["Versions"]
     return bucket, version["Key"], version["VersionId"]
 

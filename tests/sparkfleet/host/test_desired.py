@@ -44,7 +44,7 @@ def test_the_flat_map_is_the_golden_one(host: Desired, golden: Golden) -> None:
 
 def test_each_rendered_file_is_the_golden_one(host: Desired, golden: Golden) -> None:
     """Every text file that is rendered for a host, as it will lie there; the project's own files lie as they are."""
-    as_they_are = {EXPORTER_PATH, *(path for parts in host.parts.values() for path in parts.raw)}
+    as_they_are = {EXPORTER_PATH, *(path for parts in host.parts.values() for path in parts.copied)}
     texts = {path.lstrip("/"): f.content.decode() for path, f in host.files.items() if path not in as_they_are}
     for path, text in texts.items():
         golden.check(f"{host.host}/{path}", text)
