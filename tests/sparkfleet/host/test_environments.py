@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from sparkfleet.host.parts import environments
-from sparkfleet.host.parts.node import LOCKS
+from sparkfleet.host.parts import LOCKS, environments
 from sparkfleet.host.sources import PROJECT
 
 LOCK = """\
