@@ -13,10 +13,13 @@ NodeError                  1   a fault of ours, or one without a name of its own
 
 from __future__ import annotations
 
+import errno
+
 OK = 0
 USAGE = 2  # click's own
 INTERRUPTED = 130
 MOST_CHARACTERS = 300
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class NodeError(Exception):

@@ -26,7 +26,8 @@ HERE = Path(__file__).parent
 
 def ensure(step: Step = silent, names: tuple[str, ...] = tuple(FOLDERS)) -> Path:
     """The folder with these models: each made once for its script and environment, shared by all checkouts."""
-    made = {name: _model(name, step) for name in names}
+    environment = environments.ensure("label", step)
+    made = {name: _model(name, environment, step) for name in names}
 
     def build(folder: Path) -> None:
         for name, model in made.items():
@@ -36,8 +37,7 @@ def ensure(step: Step = silent, names: tuple[str, ...] = tuple(FOLDERS)) -> Path
     return cache.once(f"models-{cache.digest(*(model.name for model in made.values()))}", build, step)
 
 
-def _model(name: str, step: Step) -> Path:
-    environment = environments.ensure("label", step)
+def _model(name: str, environment: Path, step: Step) -> Path:
     script = HERE / f"{name}.py"
 
     def build(folder: Path) -> None:

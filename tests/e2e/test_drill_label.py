@@ -133,8 +133,7 @@ def test_a_project_runs_there_as_a_user_of_its_own(fleet: FleetUnderTest) -> Non
 def test_whoever_takes_over_a_library_gets_little(fleet: FleetUnderTest) -> None:
     """Beside it what root without a capability could do: it is why the loop's verbs are not root's."""
     program = "/usr/local/bin/spark-node"
-    tried = (fleet.tree(HOST) / "root/tries").write_text(TRIES.replace("TOKEN", TOKEN))
-    assert tried
+    (fleet.tree(HOST) / "root/tries").write_text(TRIES.replace("TOKEN", TOKEN))
     at_console(fleet, HOST, f"cp -p {program} {program}.kept; cat /root/tries > {program}; rm /root/tries")
     try:
         loop, other = fleet.spark("node", HOST, "label", "tries"), fleet.spark("node", HOST, "tries")

@@ -7,7 +7,6 @@ the store → whole? → on the disk → it appears → `current` leads to it.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import time
@@ -22,7 +21,7 @@ from workloads.datasets.library import Shelf
 from workloads.datasets.limit import Limit
 from workloads.datasets.store import Store
 from workloads.datasets.tree import Difference, difference, folders_of, look
-from workloads.errors import DamagedError, NodeError, NoRoomError
+from workloads.errors import DISK_FULL, DamagedError, NodeError, NoRoomError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from workloads.datasets.manifest import Entry, Manifest
     from workloads.datasets.progress import Progress
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
 BLOCK = 4096
 
 
@@ -178,7 +176,7 @@ class _Sync:
         try:
             fetch.run(missing, limit.connections(self._config.connections))
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in DISK_FULL:
                 raise
             shutil.rmtree(staging)
             raise NoRoomError(

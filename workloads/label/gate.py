@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloads.label.learning.scoring import f1
+from workloads.label.params import ALL
 from workloads.label.records import Verdict
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     Counts = NDArray[np.float64]  # documents x (right, told, true) entities
 
-ALL = "all"
 EXACT = 12  # documents up to which all exchanges are looked at: 4,096
 DRAWS = 5_000  # of them, with more documents; what was seen is the first
 AT_ONCE = 1_000
@@ -114,11 +115,7 @@ def _better(params: Params, evaluation: Evaluation) -> list[str]:
 
 def _lead(totals: Counts, moved: Counts) -> Counts:
     """F1 of the candidate less that of the incumbent after exchanges that move so much from one to the other."""
-    return np.asarray(_f1(totals[0] + moved) - _f1(totals[1] - moved))
-
-
-def _f1(found: Counts) -> Counts:
-    return np.asarray(2 * found[..., 0] / np.maximum(found[..., 1] + found[..., 2], 1))
+    return np.asarray(f1(totals[0] + moved) - f1(totals[1] - moved))
 
 
 @lru_cache(maxsize=2)

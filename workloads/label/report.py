@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import ValidationError
 
-from workloads.errors import ConfigError, printable
+from workloads.errors import ConfigError, DamagedError, printable
 from workloads.label import drawing, flow, runs
 from workloads.label.progress import figure, summary
 from workloads.label.records import (
@@ -35,11 +34,10 @@ from workloads.label.records import (
 )  # fmt: skip
 from workloads.label.returns.file import FILE as ROI
 from workloads.label.returns.file import Roi, Shown
-from workloads.label.runs import State
+from workloads.label.runs import Run, State
 from workloads.label.status import serving
 
 if TYPE_CHECKING:
-    from workloads.label.runs import Run
     from workloads.label.workspace import Workspace
 
 PAGES, TEMPLATE = "pages", "run.html.j2"
@@ -64,8 +62,8 @@ class Accepted:
 def report(run: str, project: Path, site_file: Path | None) -> None:
     """Write the report of RUN beside its run.json."""
     at = flow.place(project, site_file)
-    found = next((each for each in runs.read(at.work) if each.id == run), None)
-    if found is None:
+    found = _one(at.work, Run, f"{runs.FOLDER}/{run}/{runs.FILE}")
+    if found is None or found.id != run:
         raise ConfigError(f"{printable(run)}: no such run of {at.params.name}")
     at.work.put(f"{runs.FOLDER}/{run}/{runs.REPORT}", page(at.work, found, dt.datetime.now(dt.UTC)).encode())
 
@@ -181,8 +179,8 @@ def shown_as_text(value: Any) -> Any:
 
 def _one(work: Workspace, kind: type[R], name: str) -> R | None:
     """A record in a file of its own; None where there is none, or one of another version."""
-    with suppress(OSError, ValidationError):
-        return kind.model_validate_json(work.path(name).read_bytes())
+    with suppress(OSError, DamagedError):
+        return work.one(kind, name)
     return None
 
 

@@ -77,7 +77,7 @@ def stage(name: str, project: Path, site_file: Path | None, run: str, lock: int 
         work = _named(name)
         with nullcontext() if lock is not None else at.work.locked(f"stage {name}"):
             run = run or runs.name(dt.datetime.now(dt.UTC))
-            say({"report": work(Context(at.params, at.site, at.work, run, Told(say)))})
+            say({"report": _done(work, Context(at.params, at.site, at.work, run, Told(say)))})
     except errors.NodeError as error:
         say({"error": {"what": error.what, "usually": error.usually, "next": error.next_step}})
         sys.exit(error.exit_code)
@@ -85,6 +85,20 @@ def stage(name: str, project: Path, site_file: Path | None, run: str, lock: int 
         traceback.print_exc()
         say({"error": {"what": errors.printable(f"{type(error).__name__}: {error}"), "usually": "", "next": ""}})
         sys.exit(errors.NodeError.exit_code)
+
+
+def _done(work: Callable[[Context], Report], context: Context) -> Report:
+    """The work's report; raises NoRoomError where it found the disk full, wherever that was."""
+    try:
+        return work(context)
+    except OSError as error:
+        if error.errno not in errors.DISK_FULL:
+            raise
+        raise errors.NoRoomError(
+            f"the disk is full: {errors.printable(str(error))}; what was done is kept",
+            usually="texts, Parquet, models and copies of what is being read need more room than the archive itself",
+            next_step="free space and run again: it goes on where it stopped.",
+        ) from error
 
 
 def _named(name: str) -> Callable[[Context], Report]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloads.label import records, runs
 from workloads.label.progress import MARKS, summary
+from workloads.label.returns.delivery import served
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -72,12 +73,8 @@ def look(at: Place) -> Status:
 
 def serving(promotions: list[records.Promotion]) -> str | None:
     """Pure: name and version of what the last promotions left, "contracts:3"."""
-    for last in reversed(promotions):
-        if last.end is records.PromotionEnd.SERVING:
-            return f"{last.model}:{last.version}"
-        if last.end is records.PromotionEnd.ROLLED_BACK:
-            return f"{last.model}:{last.before}" if last.before is not None else None
-    return None
+    last = served(promotions)
+    return f"{last[0]}:{last[1]}" if last else None
 
 
 def tables(status: Status) -> list[Table | str]:

@@ -67,7 +67,15 @@ class Workspace:
         except FileNotFoundError:
             return []
         lines = data.split(b"\n")[:-1]
-        return [_parsed(kind, line, file, number) for number, line in enumerate(lines, 1)]
+        return [_parsed(kind, line, f"{file}, line {number}") for number, line in enumerate(lines, 1)]
+
+    def one(self, kind: type[R], name: str) -> R | None:
+        """The record in a file of its own; None when there is no such file, DamagedError for one that is no record."""
+        try:
+            data = self.path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+        return _parsed(kind, data, str(self.path(name)))
 
     def append(self, name: str, records: Iterable[Record]) -> None:
         """Add records, on the disk before this returns; what a dead writer left half-written is cut off first."""
@@ -121,14 +129,14 @@ class Workspace:
             lock.truncate(0)
 
 
-def _parsed(kind: type[R], line: bytes, file: Path, number: int) -> R:
+def _parsed(kind: type[R], line: bytes, place: str) -> R:
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the line"
         raise DamagedError(
-            f"{file}, line {number}: {printable(f'{where}: ' + first['msg'])}",
+            f"{place}: {printable(f'{where}: ' + first['msg'])}",
             usually="the file was edited by hand, or written by a newer version.",
             next_step="put the file back from a backup, or move it away: the stage that wrote it makes it anew.",
         ) from None

@@ -139,7 +139,7 @@ class Load:
     """RATE requests a second to a model, by a process of its own."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process, self.told = process, {}  # type: ignore[var-annotated]
+        self._process = process
 
     def phase(self, name: str) -> None:
         """What is sent from now on belongs to it."""
@@ -149,8 +149,8 @@ class Load:
 
     def end(self) -> dict[str, Any]:
         """Stop; what it saw."""
-        self.told = json.loads(self._process.communicate(timeout=60)[0])
-        return self.told
+        told: dict[str, Any] = json.loads(self._process.communicate(timeout=60)[0])
+        return told
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import errno
 import hashlib
 import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from workloads.errors import DamagedError, NoRoomError
+from workloads.errors import DISK_FULL, DamagedError, NoRoomError
 from workloads.label import archive
 from workloads.label.converting import ending
 from workloads.label.converting.messages import Reader, Seen
@@ -89,8 +88,8 @@ class Desk:
         except DamagedError:
             digest = hashlib.sha256(b"not there")
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise no_room() from error
+            if error.errno in DISK_FULL:
+                raise
             digest = hashlib.sha256(b"not to be read")
         if digest.hexdigest() == document.id:
             return True

@@ -8,7 +8,6 @@ Whatever a reader raises becomes an answer; what kills the process is told by it
 
 from __future__ import annotations
 
-import errno
 import importlib
 import json
 import os
@@ -17,9 +16,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from workloads.errors import printable
+from workloads.errors import DISK_FULL, printable
 from workloads.label.converting import cage
 from workloads.label.converting.formats import RefusedError
 from workloads.label.converting.messages import Answer, Reader, Task
@@ -47,7 +44,6 @@ class Settings(Record):
     threads: int
     parent: int
     endpoint: str = ""
-    readable: list[Path] = Field(default_factory=list)
 
 
 def main(settings: Settings) -> None:
@@ -55,7 +51,7 @@ def main(settings: Settings) -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries print; only answers go to who asked
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the one who started us
-    readable = [*cage.own_code(), settings.artifacts, *settings.readable]
+    readable = [*cage.own_code(), settings.artifacts]
     held = cage.close(
         settings.folder, readable, settings.memory_bytes, settings.parent, network=bool(settings.endpoint)
     )
@@ -80,7 +76,7 @@ def done(task: Task, place: Place) -> Answer:
     except RecursionError:
         return Answer(why=Why.UNREADABLE, detail="nested too deeply")
     except Exception as error:  # noqa: BLE001  (whatever a library raises for a bad document)
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             return Answer(no_room=True)
         return Answer(why=Why.UNREADABLE, detail=printable(f"{type(error).__name__}: {error}"))
 

@@ -12,17 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workloads.errors import DamagedError
 from workloads.label.learning.examples import Learned
-from workloads.label.learning.folder import CARD
-from workloads.label.records import ModelCard, Record, Sha256
+from workloads.label.learning.folder import CARD, card
+from workloads.label.records import Record, Sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workloads.label.records import ModelCard
     from workloads.label.workspace import Workspace
 
 FOLDER, TRAINING, RECIPE = "candidates", "training.jsonl", "recipe.json"
 UNDER_WAY = ".training"
+EVALUATION, VERDICT = "evaluation.json", "verdict.json"  # what is said of one, beside its card
 
 
 class Recipe(Record):
@@ -57,8 +60,9 @@ def newest(work: Workspace) -> Candidate | None:
 
 
 def load(work: Workspace, run: str) -> Candidate:
-    """A run's."""
+    """A run's; raises MissingModelError, DamagedError."""
     folder = work.path(FOLDER, run)
-    card, recipe = (folder / CARD).read_bytes(), (folder / RECIPE).read_bytes()
-    learned = work.read(Learned, f"{FOLDER}/{run}/{TRAINING}")
-    return Candidate(run, folder, ModelCard.model_validate_json(card), Recipe.model_validate_json(recipe), learned)
+    recipe = work.one(Recipe, f"{FOLDER}/{run}/{RECIPE}")
+    if recipe is None:
+        raise DamagedError(f"{folder / RECIPE} is not there", next_step="move the candidate's folder away.")
+    return Candidate(run, folder, card(folder), recipe, work.read(Learned, f"{FOLDER}/{run}/{TRAINING}"))

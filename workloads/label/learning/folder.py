@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODEL, TOKENIZER, CARD = "model.onnx", "tokenizer.json", "card.json"
+
+
+def digest(file: Path) -> str:
+    """A file's SHA-256."""
+    with file.open("rb") as read:
+        return hashlib.file_digest(read, "sha256").hexdigest()
 
 
 def card(folder: Path) -> ModelCard:

@@ -6,7 +6,6 @@ What is under way lies in candidates/.training/<sha256 of the examples>/, and an
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import importlib.metadata
 import json
 import shutil
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from workloads.label.learning import calibration, candidates, decode, export, training
 from workloads.label.learning.examples import Learned, divided, training_sha256
-from workloads.label.learning.folder import CARD, MODEL, TOKENIZER
+from workloads.label.learning.folder import CARD, MODEL, TOKENIZER, digest
 from workloads.label.learning.model import Reader
 from workloads.label.learning.network import Network
 from workloads.label.learning.tokens import Tokenizer
@@ -124,12 +123,6 @@ def lines(learned: list[Example], apart: list[Example]) -> list[Learned]:
         Learned(item=each.item, digest=each.digest, at=each.at, apart=kept)
         for some, kept in ((learned, False), (apart, True)) for each in some
     ]  # fmt: skip
-
-
-def digest(file: Path) -> str:
-    """The file's SHA-256."""
-    with file.open("rb") as read:
-        return hashlib.file_digest(read, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloads.label.params import ALL
 from workloads.label.records import Score
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     Counts = NDArray[np.float64]  # documents x labels x (right, told, true)
 
-ALL = "all"
 DRAWS = 5_000
 AT_ONCE = 500  # draws; bounds the memory that thousands of documents take
 SEED = 20_260

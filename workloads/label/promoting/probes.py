@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from workloads.errors import DamagedError, GateError
+from workloads.label.learning.folder import digest
 from workloads.label.promoting import served
-from workloads.label.promoting.repository import digest
 from workloads.label.records import Record
 
 if TYPE_CHECKING:

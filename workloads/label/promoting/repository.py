@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from workloads.datasets.config import StoreAt
 from workloads.datasets.store import MissingError, Store
 from workloads.errors import DamagedError, MissingModelError, printable
+from workloads.label.learning.folder import digest
 from workloads.label.promoting import served
 from workloads.label.records import ModelCard
 
@@ -186,9 +187,3 @@ def _other(key: str) -> DamagedError:
         usually="two candidates of one run, or a fault of the store",
         next_step="train anew: versions are written once.",
     )
-
-
-def digest(file: Path) -> str:
-    """The file's sha256."""
-    with file.open("rb") as read:
-        return hashlib.file_digest(read, "sha256").hexdigest()

@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from workloads.label.records import Item, Promotion, Review
 
 
-def serving(promotions: Iterable[Promotion]) -> Promotion | None:
-    """The one whose version serves: what was rolled back, by a machine or a person, gave way to the one it names."""
-    ordered = sorted(promotions, key=lambda one: one.ended_at)
-    version = None
-    for one in ordered:
-        if one.end is PromotionEnd.SERVING:
-            version = one.version
-        elif one.end is PromotionEnd.ROLLED_BACK:
-            version = one.before
-    return next((one for one in reversed(ordered) if one.end is PromotionEnd.SERVING and one.version == version), None)
+def served(promotions: Iterable[Promotion]) -> tuple[str, int] | None:
+    """Model and version that the last promotion left: what was rolled back, by whomever, gave way to what it names."""
+    for one in sorted(promotions, key=lambda one: one.ended_at, reverse=True):
+        if one.end is not PromotionEnd.REFUSED:
+            version = one.version if one.end is PromotionEnd.SERVING else one.before
+            return None if version is None else (one.model, version)
+    return None
+
+
+def serving(promotions: Sequence[Promotion]) -> Promotion | None:
+    """The one that brought the version that serves; None where nothing serves, or it came from elsewhere."""
+    last = served(promotions)
+    brought = [one for one in promotions if one.end is PromotionEnd.SERVING and last == (one.model, one.version)]
+    return max(brought, key=lambda one: one.ended_at, default=None)
 
 
 def deliveries(promotions: Sequence[Promotion]) -> list[Delivery]:

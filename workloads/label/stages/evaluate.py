@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from workloads.label import gate, testset
 from workloads.label.learning import calibration, candidates, scoring, serving
+from workloads.label.learning.candidates import EVALUATION, VERDICT
 from workloads.label.learning.examples import seeds
 from workloads.label.learning.model import Model
-from workloads.label.learning.scoring import ALL, Question
+from workloads.label.learning.scoring import Question
+from workloads.label.params import ALL
 from workloads.label.records import Evaluation
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from workloads.label.learning.serving import Serving
     from workloads.label.stages import Context, Report
 
-EVALUATION, VERDICT = "evaluation.json", "verdict.json"
 SEEDS = "seeds"  # in the place of a version of the test set
 TIMED, WARMING = 200, 5  # items
 SLOWEST = 0.95
@@ -76,9 +77,8 @@ def judged_already(context: Context, candidate: Candidate, served: Serving | Non
     """Why there is nothing to judge; empty when there is."""
     if served and served.run == candidate.run:
         return "the newest candidate is the one that serves"
-    try:
-        before = Evaluation.model_validate_json((candidate.folder / EVALUATION).read_bytes())
-    except FileNotFoundError:
+    before = context.work.one(Evaluation, f"{candidates.FOLDER}/{candidate.run}/{EVALUATION}")
+    if before is None:
         return ""
     grew = before.test_set != version and (
         before.test_set == SEEDS or before.documents < context.params.gate.least_documents

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workloads.label.stages import Context, Report
 
 DOCUMENTS, SEEN, QUARANTINE = "documents.jsonl", "seen.jsonl", "quarantine.jsonl"
+NAMELESS = "its name is no text (not UTF-8): rename it"
 CHUNK_BYTES = 1 << 20
 WRITTEN_EVERY = 500  # files: what a kill costs at most
 
@@ -176,12 +177,16 @@ class Fetching:
 
     def _set_aside(self) -> None:
         """A name that is no text cannot stand in a record: its content goes into quarantine, until it is renamed."""
-        known = {each.document for each in self.work.read(Quarantined, QUARANTINE)} | self.documents.keys()
+        aside = self.work.read(Quarantined, QUARANTINE)
+        renamed = [each for each in aside if each.detail == NAMELESS and each.document in self.documents]
+        if renamed:
+            self.work.replace(QUARANTINE, [each for each in aside if each not in renamed])
+        known = {each.document for each in aside} | self.documents.keys()
         now = dt.datetime.now(dt.UTC)
         self.work.append(QUARANTINE, [
             Quarantined(
                 document=content, path=printable(name), why=Why.UNREADABLE,
-                detail="its name is no text (not UTF-8): rename it", tried=[], at=now,
+                detail=NAMELESS, tried=[], at=now,
             )
             for content, name in self.nameless.items() if content not in known
         ])  # fmt: skip

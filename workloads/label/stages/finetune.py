@@ -57,7 +57,7 @@ def run(context: Context) -> Report:
 def nothing_new(examples: list[Example], recipe: Recipe, last: Candidate | None, settings: Finetune) -> str:
     """Why training would be in vain, or empty. Seeds suffice for a first model; later ones want enough new reviews."""
     if not examples:
-        return "nobody has reviewed anything, and the project has no seeds"
+        return f"nobody has reviewed anything{'' if settings.seeds else ', and the project has no seeds'}"
     seeded = all(each.at is None for each in examples)
     if last is None:
         enough = seeded or len(examples) >= settings.least_new_reviews

@@ -32,11 +32,12 @@ AT_ONCE = 256  # items; sorted by length before they are batched, so more of the
 def run(context: Context) -> Report:
     """Cut, draw, predict. Raises DamagedError for a model that is not its card's, and what the repository raises."""
     began = time.monotonic()
-    new = cut(context)
     every = context.work.read(Item, ITEMS)
+    new = cut(context, every)
+    every += new
     arms = Counter(item.arm for item in every)
     report: Report = {
-        "new_items": new,
+        "new_items": len(new),
         "items": len(every),
         **{each.value: arms[each] for each in Arm},
     }
@@ -47,26 +48,25 @@ def run(context: Context) -> Report:
     return {**report, "seconds": round(time.monotonic() - began, 3)}
 
 
-def cut(context: Context) -> int:
-    """Make items of documents that have none yet; how many."""
+def cut(context: Context, there: list[Item]) -> list[Item]:
+    """Make items of documents that have none yet; returns those, `there` are the others."""
     work, params = context.work, context.params
     known: dict[str, list[str]] = {}
-    for item in work.read(Item, ITEMS):
+    for item in there:
         known.setdefault(item.document, []).append(item.id)
     # A run that was killed may have written some of a document's items: of the last one, as they come in order.
     last = next(reversed(known), None)
     texts = {each.document: each for each in work.read(Converted, "converted.jsonl")}
-    left, made = [each for each in texts.values() if each.document not in known or each.document == last], 0
+    left = [each for each in texts.values() if each.document not in known or each.document == last]
+    made: list[Item] = []
     for number, each in enumerate(left, 1):
         drawn = arm(params.name, each.document, params.publish.test_share, params.publish.control_share)
         text = work.path(each.text).read_bytes().decode(errors="replace")
-        found, there = (
-            items(each.document, text, drawn, params.preannotate.item_characters),
-            known.get(each.document, []),
-        )
-        if [item.id for item in found[: len(there)]] == there:  # otherwise it was cut in another way, and stays so
-            work.append(ITEMS, found[len(there) :])
-            made += len(found) - len(there)
+        found = items(each.document, text, drawn, params.preannotate.item_characters)
+        begun = known.get(each.document, [])
+        if [item.id for item in found[: len(begun)]] == begun:  # otherwise it was cut in another way, and stays so
+            work.append(ITEMS, found[len(begun) :])
+            made += found[len(begun) :]
         context.tell(number, len(left), "documents cut")
     return made
 

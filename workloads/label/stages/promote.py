@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from workloads.errors import GateError, NodeError
 from workloads.label import gate
 from workloads.label.learning import candidates
+from workloads.label.learning.candidates import EVALUATION, VERDICT
 from workloads.label.learning.examples import first_unseen, seeds
 from workloads.label.promoting import probes, steps, turn
 from workloads.label.promoting.repository import Repository
@@ -29,13 +30,8 @@ if TYPE_CHECKING:
     from workloads.label.learning.candidates import Candidate
     from workloads.label.stages import Context, Report
 
-EVALUATION, VERDICT, PROMOTIONS = "evaluation.json", "verdict.json", "promotions.jsonl"
+PROMOTIONS = "promotions.jsonl"
 STEPS = 5
-ENDS = {
-    Step.SERVING: PromotionEnd.SERVING,
-    Step.ROLLED_BACK: PromotionEnd.ROLLED_BACK,
-    Step.REFUSED: PromotionEnd.REFUSED,
-}
 
 
 def run(context: Context) -> Report:
@@ -67,9 +63,7 @@ def waiting(context: Context) -> tuple[Candidate | None, str]:
     candidate = candidates.newest(context.work)
     if candidate is None:
         return None, "there is no candidate"
-    verdict = None
-    with contextlib.suppress(FileNotFoundError):
-        verdict = Verdict.model_validate_json((candidate.folder / VERDICT).read_bytes())
+    verdict = context.work.one(Verdict, f"{candidates.FOLDER}/{candidate.run}/{VERDICT}")
     ended = [each for each in context.work.read(Promotion, PROMOTIONS) if each.run == candidate.run]
     why_not = over(verdict, ended, evaluated=(candidate.folder / EVALUATION).exists())
     return (None, f"the newest candidate {why_not}") if why_not else (candidate, "")
@@ -163,7 +157,7 @@ def _follow(context: Context, repository: Repository) -> None:
     new = [
         _promotion(context, repository, each)
         for each in reversed(turn.history(repository))
-        if each.step in ENDS and (each.run, each.began_at) not in known and _here(context, each.run)
+        if each.step in turn.ENDED and (each.run, each.began_at) not in known and _here(context, each.run)
     ]
     if new:
         context.work.append(PROMOTIONS, new)
@@ -176,7 +170,7 @@ def _promotion(context: Context, repository: Repository, ended: turn.Turn) -> Pr
         before = repository.card(ended.before).run if ended.before else ""
     known = candidates.load(context.work, before).learned if _here(context, before) else []
     return Promotion(
-        run=ended.run, model=repository.model, version=ended.version, before=ended.before, end=ENDS[ended.step],
+        run=ended.run, model=repository.model, version=ended.version, before=ended.before, end=PromotionEnd(ended.step),
         detail=ended.detail, first_review_at=first_unseen(candidates.load(context.work, ended.run).learned, known),
         began_at=ended.began_at, ended_at=ended.alive_at,
     )  # fmt: skip

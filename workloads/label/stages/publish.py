@@ -41,9 +41,10 @@ def run(context: Context) -> Report:
     sent = publishing.send(project, context.params.publish.batch - waiting)
     publishing.reconcile(project)
     shown = publishing.choose(project)
+    left = len(publishing.items.keys() - publishing.published.keys())
     return {
         "published": sent, "found again": found, "predictions renewed": refreshed, "waiting": waiting + sent,
-        "in all": len(publishing.published), "not yet": len(publishing.unpublished()), "model": shown or "none",
+        "in all": len(publishing.published), "not yet": left, "model": shown or "none",
     }  # fmt: skip
 
 

@@ -6,8 +6,8 @@ import datetime as dt
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
+from workloads.errors import DamagedError
+from workloads.label.learning import candidates
 from workloads.label.learning.examples import Learned
 from workloads.label.records import Converted, Document, Evaluation, Item, Promotion, Published, Quarantined, Review
 from workloads.label.returns.delivery import serving
@@ -37,10 +37,12 @@ def known(work: Workspace) -> Known:
     """All that the figures are made from; raises DamagedError that names the file."""
     promotions = work.read(Promotion, "promotions.jsonl")
     serves = serving(promotions)
+    documents = work.read(Document, "documents.jsonl")
+    found = {each.id for each in documents}  # a file whose name is no text is set aside without being a document
     return Known(
-        documents=work.read(Document, "documents.jsonl"),
+        documents=documents,
         converted=len(work.read(Converted, "converted.jsonl")),
-        quarantined=len(work.read(Quarantined, "quarantine.jsonl")),
+        quarantined=sum(each.document in found for each in work.read(Quarantined, "quarantine.jsonl")),
         items=work.read(Item, "items.jsonl"),
         published=work.read(Published, "published.jsonl"),
         reviews=work.read(Review, "reviews.jsonl"),
@@ -52,12 +54,12 @@ def known(work: Workspace) -> Known:
 
 def evaluation(work: Workspace, run: str) -> Evaluation | None:
     """Of the candidate that serves; None when it is gone, or was made elsewhere."""
-    with suppress(OSError, ValidationError):
-        return Evaluation.model_validate_json(work.path("candidates", run, "evaluation.json").read_bytes())
+    with suppress(OSError, DamagedError):
+        return work.one(Evaluation, f"{candidates.FOLDER}/{run}/{candidates.EVALUATION}")
     return None
 
 
 def learned(work: Workspace, run: str) -> list[Learned] | None:
     """What its model was made of; None when that is gone, or it was made elsewhere."""
-    name = f"candidates/{run}/training.jsonl"
+    name = f"{candidates.FOLDER}/{run}/{candidates.TRAINING}"
     return work.read(Learned, name) if work.path(name).exists() else None

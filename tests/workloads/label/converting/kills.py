@@ -38,15 +38,16 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
 
 def kill_when(
     process: subprocess.Popen[str], ready: Callable[[], bool], victims: Callable[[subprocess.Popen[str]], list[int]]
-) -> None:
-    """Kill -9 as soon as it is ready; nobody, when the run is over before."""
+) -> bool:
+    """Kill -9 as soon as it is ready; False when nobody was killed, as the run was over before."""
     due = time.monotonic() + WITHIN_S
     while process.poll() is None and time.monotonic() < due:
         if ready() and (found := victims(process)):
             for pid in found:
                 os.kill(pid, signal.SIGKILL)
-            return
+            return True
         time.sleep(EVERY_S)
+    return False
 
 
 def no_worker_lives(project: Archive) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import environments, models, shell
+from lab import models, shell
 from tests.workloads.label.converting import documents
 from tests.workloads.label.converting.conftest import label_python
 
@@ -107,7 +107,6 @@ def test_an_endpoint_reads_scans_and_one_cut_short_page_costs_itself(
     archive: Callable[..., Archive], endpoint: str
 ) -> None:
     """Asked again when it is busy; what does not come to an end is told, the other pages are text."""
-    assert environments.ensure("label")
     project = archive(scanned="endpoint", endpoint=endpoint, workers=1)
     project.put(scan__pdf=documents.pdf(*[documents.PICTURE_ONLY] * 3))
     report = project.convert()["report"]

@@ -84,8 +84,7 @@ def test_killed_workers_and_killed_runs_lose_nothing_and_do_nothing_twice(archiv
     project.put(**files)
     for victim in (workers, itself):
         process = project.start()
-        kill_when(process, lambda: len(list(project.work.path("slices").glob("*/*.json"))) > 2, victim)
-        process.wait()
+        assert kill_when(process, lambda: len(list(project.work.path("slices").glob("*/*.json"))) > 2, victim)
         process.communicate()
     assert no_worker_lives(project)
     assert "report" in project.convert()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tests.workloads.label.model.archive import Archive
 
-KILLS, LONGEST_S = 10, 25.0
+KILLS, LONGEST_S = 10, 12.0  # seconds: a training of these takes 17 on a quiet machine, imports included
+LEAST_HITS = 5  # kills that met a run under way; after one ran to its end the others find nothing to do
 
 
 @pytest.mark.drill
@@ -30,12 +31,14 @@ def test_ten_kills_change_nothing(archive: Archive, tmp_path: Path) -> None:
     assert whole.run("finetune")[0] == 0
     chance = random.Random(11)  # noqa: S311
 
+    killed = 0
     for number in range(KILLS):
         process = place.start("finetune", f"run-{number}")
         try:
             process.wait(chance.uniform(0, LONGEST_S))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
+            killed += 1
         process.communicate()
         candidates.newest(place.work)  # whatever is there is whole
     code, _ = ended(place.start("finetune", "run-last"))
@@ -45,6 +48,7 @@ def test_ten_kills_change_nothing(archive: Archive, tmp_path: Path) -> None:
         hashlib.sha256(next(of.rglob("*.safetensors")).read_bytes()).hexdigest()
         for of in [*made, *tmp_path.glob("whole/workspaces/letters/candidates/run-1")]
     ]
+    assert killed >= LEAST_HITS
     assert code == 0
     assert len(made) == 1
     assert len(set(digests)) == 1

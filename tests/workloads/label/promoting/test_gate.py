@@ -93,7 +93,9 @@ def test_no_model_is_better_than_itself_nor_both_better_than_each_other(
 
 def params(**gates: object) -> Params:
     """A project of two labels."""
-    return Params(name="contracts", labels=["PARTY", "DATE"], source=Source(folder=Path()), gate=Gate(**gates))  # type: ignore[arg-type]
+    return Params(
+        name="contracts", labels=["PARTY", "DATE"], source=Source(folder=Path()), gate=Gate.model_validate(gates)
+    )
 
 
 def score(f1: float, entities: int = 50) -> Score:

@@ -34,7 +34,6 @@ DELIMITERS = ",;\t|"
 BLOCKS_BYTES = (1 << 20, 16 << 20, 128 << 20)  # of which a row must fit into one
 MOST_COLUMNS = 4096
 TEXT_ROWS = 2000  # that people may be asked to look at; Parquet has all
-MOST_RAGGED = 20  # rows told one by one
 OUT = "rows.parquet"
 WHOLE, DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}$"
 DATE = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
