@@ -82,7 +82,7 @@ def test_killed_workers_and_killed_runs_lose_nothing_and_do_nothing_twice(archiv
     project = archive(slice_pages=5)
     files = {f"d{number}__pdf": documents.pdf(*([f"{number} on page {n}."] for n in range(40))) for number in range(4)}
     project.put(**files)
-    for victim in (workers, itself):
+    for victim in (itself, workers):
         process = project.start()
         assert kill_when(process, lambda: len(list(project.work.path("slices").glob("*/*.json"))) > 2, victim)
         process.communicate()
