@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from sparkfleet.access import Access, Tailnet
+from sparkfleet.clouds import Cloud
 from sparkfleet.fitness import (
     Calypso,
     ConnectX,
@@ -30,13 +31,11 @@ from sparkfleet.fitness import (
 from sparkfleet.fitness.connectx import Ports
 from sparkfleet.forms import (
     Address,
-    AwsRegion,
     ByteSize,
     Described,
     HostName,
     HostPath,
     PackageName,
-    SecretReference,
     SysctlKey,
     SysctlValue,
     Timezone,
@@ -124,40 +123,6 @@ class Base(Described):
     sysctls: dict[SysctlKey, SysctlValue] = Field(default_factory=dict)
     automatic_security_updates: bool = Field(
         default=True, description="security origins only; kernel, driver and firmware packages are never touched by it"
-    )
-
-
-class Onprem(Described):
-    """Any S3-compatible store with an IAM-style API."""
-
-    endpoint: str = Field(pattern=r"^https?://", description="the S3 API")
-    iam_endpoint: str = Field(pattern=r"^https?://", description="the IAM API")
-    region: str = "us-east-1"
-    admin: SecretReference = Field(description='JSON {"access_key_id", "secret_access_key"} of the administrator')
-
-
-class Aws(Described):
-    """The AWS account; credentials come from the environment, as Pulumi expects them."""
-
-    region: AwsRegion
-    bucket_prefix: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,30}$", description="bucket names are global")
-    trust_bundle: Path | None = Field(
-        default=None, description="PEM of the authority behind the hosts' certificates; without it they get no role"
-    )
-
-
-class Cloud(Described):
-    """The object store beside the fleet: on AWS, on the premises, or none."""
-
-    provider: Literal["aws", "onprem", "none"] = "none"
-    onprem: Onprem | None = None
-    aws: Aws | None = None
-    generations: dict[HostName, int] = Field(
-        default_factory=dict,
-        description="raise a host's number, or the controller's, to give it a new object-store key (default 1)",
-    )
-    audit_retention_days: int = Field(
-        default=365, ge=1, le=3650, description="nobody can delete a copy of an audit record before; for new records"
     )
 
 

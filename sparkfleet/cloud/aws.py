@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from sparkfleet.model import Aws, Fleet
+    from sparkfleet.clouds import Aws
+    from sparkfleet.model import Fleet
     from sparkfleet.telemetry import Amp
 
 SESSION_S = 3600

@@ -18,7 +18,7 @@ from sparkfleet.cloud.onprem import WHERE, Identity, compared, connection_of, on
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sparkfleet.model import Onprem
+    from sparkfleet.clouds import Onprem
 
 INPUTS = ("user", "key_id", "secret_file", *WHERE, "iam_endpoint")
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from sparkfleet.cloud.identities import Wanted
     from sparkfleet.cloud.objectstore import BucketState, Connection
-    from sparkfleet.model import Fleet, Onprem
+    from sparkfleet.clouds import Onprem
+    from sparkfleet.model import Fleet
 
 # objectstore and identities load boto3 (half a second): only the provider process does that, and only when it works.
 

@@ -1,0 +1,64 @@
+"""The part of the description that is about the object store and the account beside the fleet, typed.
+
+Pure data. What concerns two fields at once is checked by `cross_checks`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sparkfleet.forms import AwsRegion, Described, HostName, SecretReference, matching
+
+# The values that CloudWatch Logs knows (PutRetentionPolicy, retentionInDays); a year at least is what checkov asks for.
+LogDays = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+Mail = Annotated[str, matching(r"[^@\s,;<>\"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "a mail address")]
+
+
+class Onprem(Described):
+    """Any S3-compatible store with an IAM-style API."""
+
+    endpoint: str = Field(pattern=r"^https?://", description="the S3 API")
+    iam_endpoint: str = Field(pattern=r"^https?://", description="the IAM API")
+    region: str = "us-east-1"
+    admin: SecretReference = Field(description='JSON {"access_key_id", "secret_access_key"} of the administrator')
+
+
+class Aws(Described):
+    """The AWS account; credentials come from the environment, as Pulumi expects them."""
+
+    region: AwsRegion
+    bucket_prefix: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,30}$", description="bucket names are global")
+    trust_bundle: Path | None = Field(
+        default=None, description="PEM of an authority of your own; null: the fleet's, which the role authority runs"
+    )
+    workspace: bool = Field(default=False, description="make an AMP workspace; its id is an output of the stack")
+    alarm_mail: list[Mail] = Field(default_factory=list, description="whom alarms and the budget tell")
+    log_retention_days: LogDays = Field(default=365, description="of CloudWatch log groups and access logs")
+    budget_usd: int | None = Field(default=None, ge=1, description="a month, for what is tagged with the fleet")
+    cost_anomaly_usd: int | None = Field(default=None, ge=1, description="tell of anomalies above; null: nobody looks")
+    data_events: bool = Field(default=False, description="a trail of each request to the buckets; costs by the request")
+
+
+class Cloud(Described):
+    """The object store beside the fleet: on AWS, on the premises, or none."""
+
+    provider: Literal["aws", "onprem", "none"] = "none"
+    onprem: Onprem | None = None
+    aws: Aws | None = None
+    generations: dict[HostName, int] = Field(
+        default_factory=dict,
+        description="raise a host's number, or the controller's, to give it a new object-store key (default 1)",
+    )
+    audit_retention_days: int = Field(
+        default=365, ge=1, le=3650, description="nobody can delete a copy of an audit record before; for new records"
+    )
+    models_locked_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="a released model is not deleted before, but with a right of its own",
+    )
+    calypso: bool = Field(default=False, description="an identity for Calypso, which may only read the models")
