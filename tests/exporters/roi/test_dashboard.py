@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +12,7 @@ import yaml
 from exporters.roi.dashboards import loop
 from exporters.roi.dashboards.__main__ import FILE, rendered
 from tests.exporters import promql
+from tests.exporters.roi.board import BOARD, PANELS, QUERIES, Asked, filled_in
 from tests.exporters.roi.running import CHECKOUT
 from tests.exporters.roi.watched import RULES, Watched
 from tests.workloads.label.returns.archive import NOW as THEN
@@ -24,47 +23,9 @@ from workloads.label.returns.figures import Known, figures
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOARD: dict[str, Any] = json.loads(FILE.read_text())
-PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 COLUMNS = 24
 # What a project may lack, and then says so: at its place a panel is empty for one without reviews.
 ALWAYS = re.compile(r"items\{|month_\w+_items|items_published|waiting_reviews|least_reviews|models_delivered|utiliz")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One query of one panel, with the unit that the panel gives its answer."""
-
-    panel: str
-    letter: str
-    expression: str
-    unit: str
-
-    def __str__(self) -> str:
-        """How the test of it is called."""
-        return f"{self.panel} {self.letter}"
-
-
-def asked() -> Iterator[Asked]:
-    """Every query of every panel."""
-    for panel in PANELS:
-        for target in panel.get("targets", []):
-            letter = target["refId"]
-            unit = panel["fieldConfig"]["defaults"].get("unit")
-            for override in panel["fieldConfig"].get("overrides", []):
-                if override["matcher"]["options"] == f"Value #{letter}":
-                    unit = next(p["value"] for p in override["properties"] if p["id"] == "unit")
-            yield Asked(panel["title"], letter, target["expr"], unit)
-
-
-QUERIES = list(asked())
-
-
-def filled_in(text: str, project: str = "contracts") -> str:
-    """A query for one project."""
-    text = text.replace("$project", project)
-    assert "$" not in text, text
-    return text
 
 
 def rules() -> dict[str, dict[str, Any]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.exporters.roi.board import QUERIES, filled_in
+from tests.exporters.roi.watched import Watched
 from tests.workloads.label.lab.looping import Loop, accept_rate
 from workloads.label.records import Arm, Item, Quarantined, Review
 from workloads.label.runs import State
@@ -64,6 +66,7 @@ def test_corrections_become_a_better_model(
     assert accept_rate(after) > accept_rate(before)
     loop.whole()
     latency_is_what_was_recorded(loop)
+    the_dashboard_tells_it(loop, tmp_path)
     page = loop.work.path("runs", last.id, "report.html").read_text()
     assert f"loop:{newest.version}" in page
     assert page.count("<svg") >= 4
@@ -83,3 +86,36 @@ def latency_is_what_was_recorded(loop: Loop) -> None:
     assert newest.first_review_at in {each.at for each in loop.work.read(Review, "reviews.jsonl")}
     assert roi.deliveries[-1].serving_at == newest.ended_at
     assert roi.deliveries[-1].seconds == pytest.approx((newest.ended_at - newest.first_review_at).total_seconds())
+
+
+def the_dashboard_tells_it(loop: Loop, folder: Path) -> None:
+    """A Prometheus that scrapes the exporter of this loop's figures answers every query, with the recorded latency."""
+    watched = Watched(folder, {loop.name: loop.work.path("roi.json").read_text()})
+    try:
+        silent = [str(query) for query in QUERIES if not watched.series(filled_in(query.expression, loop.name))]
+        (took,) = [query.expression for query in QUERIES if query.panel == "Last model took"]
+        shown = float(watched.series(filled_in(took, loop.name))[0]["value"][1])
+    finally:
+        watched.stop()
+    newest = loop.promotions()[-1]
+    assert not silent
+    assert newest.first_review_at
+    assert shown == pytest.approx((newest.ended_at - newest.first_review_at).total_seconds(), abs=0.001)
+
+
+def test_another_project_has_labels_of_its_own(label_lab: LabelLab, tmp_path: Path) -> None:
+    """Invoices: other documents, other labels, the same loop; what people corrected makes the next model."""
+    loop = Loop(label_lab, "bills", tmp_path / "invoices", "invoices").begin(documents=40)
+    first = loop.run()
+    assert {step.state for step in first.steps} == {State.DONE}
+    loop.whole()
+    before = loop.review()
+    loop.archive(documents=60)
+    second = loop.run()
+    loop.whole()
+
+    assert loop.promotions()[-1].run == second.id
+    assert before["edited"]
+    labels = {span.label for each in loop.work.read(Review, "reviews.jsonl") for span in each.spans}
+    assert labels == {"VENDOR", "NUMBER", "DATE", "TOTAL", "IBAN"}
+    latency_is_what_was_recorded(loop)
