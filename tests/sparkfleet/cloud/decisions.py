@@ -49,7 +49,7 @@ class Place(StrEnum):
 
 
 class Decision(NamedTuple):
-    """One row: may `caller` do `verb` with an object below `prefix` of the fleet's bucket for `purpose`?"""
+    """One row: whether `caller` may do `verb` with an object below `prefix` of the fleet's bucket for `purpose`."""
 
     caller: Caller
     verb: Verb
