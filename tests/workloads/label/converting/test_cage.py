@@ -26,6 +26,8 @@ letters = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); letters.bind(str(out
 held = cage.close(own, cage.own_code(), 512 << 20, os.getppid())
 def thread():
     started = threading.Thread(target=lambda: None); started.start(); started.join()
+def callers():
+    own = socket.socket(socket.AF_UNIX); own.bind("\\0own"); own.listen(); own.setblocking(False); own.accept()
 def own_file():
     (own / "mine").write_text("x"); (own / "folder").mkdir(); (own / "mine").rename(own / "folder" / "mine")
 tries = {
@@ -37,7 +39,8 @@ tries = {
     "unix socket": lambda: socket.socket(socket.AF_UNIX).connect(str(outside / "local")),
     "letter": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"x", str(outside / "letters")),
     "message": lambda: socket.socket(1, socket.SOCK_DGRAM).sendmsg([b"x"], (), 0, str(outside / "letters")),
-    "own address": lambda: socket.socket(socket.AF_UNIX).bind("\\0own"),
+    "callers": callers,
+    "socket elsewhere": lambda: socket.socket(socket.AF_UNIX).bind(str(outside / "mine")),
     "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
     "program": lambda: subprocess.run(["/bin/true"], check=True),
     "fork": lambda: os.fork() or os._exit(0),
@@ -59,6 +62,8 @@ done = []
 for name, act in tries.items():
     try:
         act()
+        done.append(name)
+    except BlockingIOError:
         done.append(name)
     except (OSError, MemoryError, ZeroDivisionError):
         pass
