@@ -100,6 +100,41 @@ def with_promotion(document: Document, models_arn: str, prefix: str, hosts: Iter
     return _document(*document["Statement"], statement)
 
 
+def with_runs(document: Document, artifacts_arn: str, host: str = CERTIFICATE_NAME) -> Document:
+    """`document` with what runs leave: write and read below the host's own prefix of the artefacts, delete nothing."""
+    own, put = host_prefix(host), ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+    return _document(
+        *document["Statement"],
+        {"Sid": "LeaveRuns", "Effect": "Allow", "Action": put, "Resource": f"{artifacts_arn}/{own}*"},
+        {
+            "Sid": "ListOwnRuns",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": artifacts_arn,
+            "Condition": {"StringLike": {"s3:prefix": f"{own}*"}},
+        },
+    )
+
+
+def calypso_access(models_arn: str, prefix: str) -> Document:
+    """What Calypso may do: read and list the models below `prefix`, nothing else.
+
+    A request that names no prefix passes, too: Triton begins with HeadBucket, which has none (core, filesystem/
+    implementations/s3.h), so the names of other models can be listed; their objects cannot be read.
+    """
+    served = f"{prefix}/*" if prefix else "*"
+    return _document(
+        {"Sid": "ReadServed", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{models_arn}/{served}"},
+        {
+            "Sid": "ListServed",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": models_arn,
+            "Condition": {"StringLikeIfExists": {"s3:prefix": served}},
+        },
+    )
+
+
 def controller_access(audit_arn: str, *, stamps: bool) -> Document:
     """What the controller may do with the audit bucket: put objects below `audit/` and list them, nothing else.
 

@@ -25,6 +25,10 @@ DOCUMENTS = {
     "promoting_hosts": policies.with_promotion(
         policies.host_access(DATASETS, MODELS), MODELS, "calypso", ["spark-02", "spark-01"]
     ),
+    "host_with_runs": policies.with_runs(
+        policies.host_access(DATASETS, MODELS, "spark-01"), policies.bucket_arn("demo-artifacts"), "spark-01"
+    ),
+    "calypso_access": policies.calypso_access(MODELS, "calypso"),
     "tls_only": policies.tls_only(DATASETS),
     "protected_bucket": policies.protected_bucket(DATASETS, KEY),
     "controller_access": policies.controller_access(policies.bucket_arn("demo-audit"), stamps=True),
