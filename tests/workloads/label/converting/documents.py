@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
+import struct
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -18,6 +21,10 @@ RELATIONS_TYPE = "application/vnd.openxmlformats-package.relationships+xml"
 WORD_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\()"})
 PICTURE_ONLY = b"0.5 g 10 10 400 400 re f"  # drawing operators of a page without text
+
+
+PADDING = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
+STREAM = re.compile(rb"(?<=stream\n).*(?=\nendstream)", flags=re.DOTALL)
 
 
 class Pdf:
@@ -52,16 +59,58 @@ class Pdf:
         kids = b" ".join(b"%d 0 R" % number for number in self.pages)
         self.objects[0] = b"<< /Type /Catalog /Pages 2 0 R >>"
         self.objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(self.pages), kids)
+        return self._file(self.objects)
+
+    def locked(self, user: bytes, owner: bytes = b"owner") -> bytes:
+        """The whole file, encrypted by RC4 as PDF 1.7 §7.6 has it (revision 2); `user` b"" opens without a question."""
+        self.data()
+        allowed, name = struct.pack("<i", -4), hashlib.md5(b"name").digest()  # noqa: S324
+        owned = rc4(hashlib.md5(padded(owner)).digest()[:5], padded(user))  # noqa: S324
+        key = hashlib.md5(padded(user) + owned + allowed + name).digest()[:5]  # noqa: S324
+
+        def sealed(number: int, body: bytes) -> bytes:
+            own = hashlib.md5(key + struct.pack("<I", number)[:3] + b"\0\0").digest()[:10]  # noqa: S324
+            return STREAM.sub(lambda found: rc4(own, found[0]), body)
+
+        objects = [sealed(number, body) for number, body in enumerate(self.objects, 1)]
+        handler = b"<< /Filter /Standard /V 1 /R 2 /O <%s> /U <%s> /P -4 >>"
+        objects.append(handler % (owned.hex().encode(), rc4(key, PADDING).hex().encode()))
+        named = name.hex().encode()
+        return self._file(objects, b"/Encrypt %d 0 R /ID [<%s> <%s>]" % (len(objects), named, named))
+
+    @staticmethod
+    def _file(objects: list[bytes], trailer: bytes = b"") -> bytes:
         out, places = io.BytesIO(), []
         out.write(b"%PDF-1.7\n")
-        for number, body in enumerate(self.objects, 1):
+        for number, body in enumerate(objects, 1):
             places.append(out.tell())
             out.write(b"%d 0 obj\n%s\nendobj\n" % (number, body))
         start = out.tell()
         out.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1))
         out.write(b"".join(b"%010d 00000 n \n" % place for place in places))
-        out.write(b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(places) + 1, start))
+        out.write(b"trailer\n<< /Size %d /Root 1 0 R %s >>\n" % (len(places) + 1, trailer))
+        out.write(b"startxref\n%d\n%%%%EOF\n" % start)
         return out.getvalue()
+
+
+def padded(password: bytes) -> bytes:
+    """A password as the encryption of PDF takes it: 32 bytes."""
+    return (password + PADDING)[:32]
+
+
+def rc4(key: bytes, data: bytes) -> bytes:
+    """The old stream cipher; kept out of libraries for good reasons, and in PDFs for ever."""
+    state, j = list(range(256)), 0
+    for i in range(256):
+        j = (j + state[i] + key[i % len(key)]) % 256
+        state[i], state[j] = state[j], state[i]
+    out, i, j = bytearray(), 0, 0
+    for byte in data:
+        i = (i + 1) % 256
+        j = (j + state[i]) % 256
+        state[i], state[j] = state[j], state[i]
+        out.append(byte ^ state[(state[i] + state[j]) % 256])
+    return bytes(out)
 
 
 def written(lines: Iterable[str]) -> bytes:
@@ -76,6 +125,14 @@ def pdf(*pages: Sequence[str] | bytes) -> bytes:
     for page in pages:
         made.page(page if isinstance(page, bytes) else written(page))
     return made.data()
+
+
+def locked_pdf(password: bytes, *pages: Sequence[str]) -> bytes:
+    """The same, encrypted: b"" opens it for everybody, and only printing and copying are asked not to be done."""
+    made = Pdf()
+    for page in pages:
+        made.page(written(page))
+    return made.locked(password)
 
 
 def endless_pdf(levels: int = 12, fan: int = 10) -> bytes:

@@ -39,13 +39,15 @@ FILES = {
     "plain__zip": documents.packed([("a.txt", b"words")]),
     "old__doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(4096),
     "locked__docx": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512) + "EncryptedPackage".encode("utf-16-le"),
+    "secret__pdf": documents.locked_pdf(b"secret", LEASE),
+    "guarded__pdf": documents.locked_pdf(b"", LEASE),
     "garbled__txt": b"words \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
 }
 ASIDE = {
     "empty.pdf": Why.EMPTY, "cut.pdf": Why.UNREADABLE, "noise.pdf": Why.UNREADABLE, "noise.bin": Why.UNKNOWN,
     "scan.pdf": Why.EMPTY, "blank.pdf": Why.EMPTY, "bomb.docx": Why.HOSTILE, "slip.docx": Why.HOSTILE,
     "entities.svg": Why.HOSTILE, "plain.zip": Why.UNKNOWN, "old.doc": Why.UNKNOWN, "locked.docx": Why.PASSWORD,
-    "garbled.txt": Why.POOR,
+    "secret.pdf": Why.PASSWORD, "garbled.txt": Why.POOR,
 }  # fmt: skip
 
 
@@ -60,6 +62,7 @@ def test_every_document_ends_as_text_or_in_quarantine_with_the_reason(archive: C
     assert set(project.ends().values()) == {1}
     assert report["not_contained"] is None
     assert "The rent is EUR 500 (monthly)." in project.text("two.pdf")
+    assert "The rent is EUR 500 (monthly)." in project.text("guarded.pdf")
     assert "something else" in project.text("called.docx")
     assert "fällig am Fünften" in project.text("latin.txt")
     assert project.text("wide.txt") == "Vertrag über Öl\n"
