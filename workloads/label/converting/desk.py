@@ -79,23 +79,25 @@ class Desk:
         if document.size_bytes > self._most:
             self.aside(document, Why.HOSTILE, f"{document.size_bytes} bytes; convert.max_bytes is {self._most}", [])
             return False
-        digest = hashlib.sha256()
         try:
-            with archive.read(document, self._site) as source, target.open("wb") as out:
-                while chunk := source.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    out.write(chunk)
+            if self._copied(document, target) == document.id:
+                return True
         except DamagedError:
-            digest = hashlib.sha256(b"not there")
-        except OSError as error:
+            pass  # it is not there any more
+        except OSError as error:  # or not to be read
             if error.errno in DISK_FULL:
                 raise
-            digest = hashlib.sha256(b"not to be read")
-        if digest.hexdigest() == document.id:
-            return True
         self.counts["not_there"] += 1
         target.unlink(missing_ok=True)
         return False
+
+    def _copied(self, document: Document, target: Path) -> str:
+        digest = hashlib.sha256()
+        with archive.read(document, self._site) as source, target.open("wb") as out:
+            while chunk := source.read(CHUNK_BYTES):
+                digest.update(chunk)
+                out.write(chunk)
+        return digest.hexdigest()
 
     def killed(self, task: str) -> bool:
         """Somebody killed the worker at this task; whether to try again."""

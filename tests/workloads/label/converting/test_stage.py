@@ -99,6 +99,25 @@ def test_killed_workers_and_killed_runs_lose_nothing_and_do_nothing_twice(archiv
 
 
 @pytest.mark.usefixtures("label_environment")
+def test_what_changed_since_it_was_fetched_waits_for_the_next_fetch(archive: Callable[..., Archive]) -> None:
+    """A document is its content: another one under its name is not taken for it, a missing one is no fault."""
+    project = archive()
+    project.put(stays__txt=b"This one stays.", changes__txt=b"This one changes.", goes__txt=b"This one goes.")
+    project.fetch()
+    (project.folder / "documents/changes.txt").write_bytes(b"This one has changed.")
+    (project.folder / "documents/goes.txt").unlink()
+    report = project.convert()["report"]
+    assert report["not_there"] == 2
+    assert project.converted().keys() == {"stays.txt"}
+    assert not project.aside()
+
+    project.fetch()
+    project.convert()
+    assert "has changed" in project.text("changes.txt")
+    assert not project.aside()
+
+
+@pytest.mark.usefixtures("label_environment")
 def test_missing_models_are_told_before_anything_is_converted(archive: Callable[..., Archive]) -> None:
     """Every file by its path, and not one record."""
     project = archive(layout=True, scanned="vision")
