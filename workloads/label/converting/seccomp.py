@@ -1,8 +1,8 @@
 """System calls that a worker has no business with → refused by the kernel, in all threads, for good.
 
 A worker speaks to nobody, starts no programs and no processes, signals and traces nobody. One filter, classic BPF; the
-numbers are in syscalls.toml. A local socket may be made, bound and listened on; it leads nowhere, as nothing is connected
-to or accepted. CUDA does not begin without (error 304; driver 580, each call refused in turn on an H100).
+numbers are in syscalls.toml. A local socket may be made, bound and listened on; it leads nowhere, as nothing is
+connected or accepted. CUDA does not begin without (error 304; driver 580, each call refused in turn on an H100).
 """
 
 from __future__ import annotations
