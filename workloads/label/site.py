@@ -60,7 +60,7 @@ class Site(Section):
 
     workspace: Path = Path("/var/lib/sparkfleet/label")
     datasets: Path = Path("/var/lib/sparkfleet/datasets")
-    artifacts: Path = Path("/opt/sparkfleet/models")  # Docling's models, and base-model/
+    artifacts: Path = Path("/var/lib/sparkfleet/models")  # Docling's models, and base-model/
     python: Path = Path("/opt/sparkfleet/label/bin/python")  # of the environment in requirements/label.txt
     label_studio: LabelStudio | None = None
     models: Models | None = None
