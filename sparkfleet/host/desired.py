@@ -23,9 +23,10 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import holds, merged
+from sparkfleet.host.openings import guarded
 from sparkfleet.host.parts import label, lock
 from sparkfleet.host.parts.alignment import fact_file
-from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, monitors, probes
+from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, probes
 from sparkfleet.model import Role
 from sparkfleet.monitoring import grafana
 from sparkfleet.monitoring.alertmanager import for_webhooks
@@ -192,7 +193,7 @@ def template_context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Part
         "roles": [str(role) for role in parts],
         "sysctls": parts[Role.BASE].sysctls,
         "exporters": exporters(fleet),
-        "monitors": monitors(fleet),
+        "guarded": guarded(fleet, name),
         "probes": probes(fleet),
         "alignment": fact_file(fleet),
         "label": label.told(fleet),

@@ -6,15 +6,17 @@ stands in playbooks/roles/<role>.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from sparkfleet.host.kernel import SYSCTLS
+from sparkfleet.host.openings import scraped
 from sparkfleet.host.parts import ENABLED, EXPORTER_PATH, GB10_EXPORTER, RUNNING, Parts, Secret
+from sparkfleet.host.parts.authority import authority
 from sparkfleet.host.parts.connectx import connectx
 from sparkfleet.host.parts.containers import containers
 from sparkfleet.host.parts.datasets import datasets
 from sparkfleet.host.parts.gpu import gpu
+from sparkfleet.host.parts.identity import identity
 from sparkfleet.host.parts.jupyter import jupyter
 from sparkfleet.host.parts.label import label
 from sparkfleet.host.parts.memory import memory
@@ -146,6 +148,8 @@ PARTS = {
     Role.BASE: base,
     Role.TAILNET: tailnet,
     Role.ACCESS: access,
+    Role.AUTHORITY: authority,
+    Role.IDENTITY: identity,
     Role.CONNECTX: connectx,
     Role.GPU: gpu,
     Role.MEMORY: memory,
@@ -163,9 +167,8 @@ PARTS = {
 
 def exporters(fleet: Fleet) -> dict[str, dict[str, str]]:
     """Where each exporter is scraped: Prometheus' job → host name → address:port, IPv6 in brackets."""
-    described = {"gb10": (Role.EXPORTER, fleet.exporter.port), "roi": (Role.LABEL, fleet.label.port)}
     found = {
-        job: {name: _at(fleet, name, port) for name in fleet.with_role(role)} for job, (role, port) in described.items()
+        job: {name: _at(fleet, name, port) for name in fleet.with_role(role)} for job, role, port, _ in scraped(fleet)
     }
     return {job: hosts for job, hosts in found.items() if hosts or job == "gb10"}
 
@@ -181,16 +184,3 @@ def probes(fleet: Fleet) -> dict[str, dict[str, str]]:
 def _at(fleet: Fleet, name: str, port: int) -> str:
     address = fleet.hosts[name].addresses[0]
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def monitors(fleet: Fleet) -> dict[str, list[str]]:
-    """The addresses from which a monitor scrapes, by IP version; names are left out (config demands an address)."""
-    found: dict[str, list[str]] = {"v4": [], "v6": []}
-    for name in fleet.with_role(Role.MONITOR):
-        for address in fleet.hosts[name].addresses:
-            try:
-                version = ipaddress.ip_address(address).version
-            except ValueError:
-                continue
-            found[f"v{version}"].append(address)
-    return found

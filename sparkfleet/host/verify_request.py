@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet.forms import seconds
+from sparkfleet.host.openings import addresses, scraped
 from sparkfleet.host.parts import alignment, connectx, datasets, environments, gpu, jupyter, label, memory
-from sparkfleet.host.roles import PARTS, exporters, monitors
+from sparkfleet.host.roles import PARTS, exporters
 from sparkfleet.host.sources import PROJECT, rule_files
 from sparkfleet.model import Role
 from sparkfleet.monitoring import rules
@@ -33,7 +34,7 @@ def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, 
     """What the checks of one host expect. `address` is the one that answered; `today` decides about waivers."""
     host = fleet.hosts[name]
     parts = {role: PARTS[role](fleet, name) for role in host.all_roles}
-    by_version = monitors(fleet)
+    by_version = addresses(fleet, fleet.with_role(Role.MONITOR))
     automation = fleet.controller.private_key.with_suffix(".pub").read_text().strip()
     people = {user: {"keys": p.authorized_keys, "sudo": p.sudo} for user, p in fleet.access.users.items()}
     units = {unit: state for part in parts.values() for unit, state in part.units.items()}
@@ -105,8 +106,7 @@ def _checked_ports(fleet: Fleet, roles: Container[Role]) -> list[int]:
 
 def _scraped_ports(fleet: Fleet, roles: Container[Role]) -> list[int]:
     """The ports of the host's exporters, which the monitors alone may reach."""
-    described = {Role.EXPORTER: fleet.exporter.port, Role.LABEL: fleet.label.port}
-    return [port for role, port in described.items() if role in roles]
+    return [one.port for one in scraped(fleet) if one.role in roles]
 
 
 def _names_in(folder: str) -> list[str]:
