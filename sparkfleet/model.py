@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from sparkfleet.access import Access, Tailnet
+from sparkfleet.authority import Authority
 from sparkfleet.clouds import Cloud
 from sparkfleet.fitness import (
     Calypso,
@@ -51,6 +52,8 @@ class Role(StrEnum):
     BASE = "base"
     TAILNET = "tailnet"  # before access, which closes every other way in
     ACCESS = "access"
+    AUTHORITY = "authority"  # before identity, which may ask it on the same host
+    IDENTITY = "identity"
     CONNECTX = "connectx"
     GPU = "gpu"
     MEMORY = "memory"
@@ -89,6 +92,11 @@ class Controller(Described):
     def secrets(self) -> Path:
         """What must reach a host but never the state: object-store keys, one file an identity, mode 0600."""
         return self.folder / "secrets"
+
+    @property
+    def authority(self) -> Path:
+        """The fleet's certificate authority: its keys and certificates, mode 0600."""
+        return self.folder / "authority"
 
     def store_key(self, host: str) -> Path:
         """The host's object-store key, as JSON that answers a credential_process; mode 0600."""
@@ -158,6 +166,7 @@ class Fleet(Described):
     monitor: Monitor = Monitor()
     monitoring: Monitoring = Monitoring()
     cloud: Cloud = Cloud()
+    authority: Authority = Authority()
     waivers: dict[str, Waiver] = Field(default_factory=dict, description="by the id of the check")
 
     def generation(self, host: str) -> int:

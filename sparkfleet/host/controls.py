@@ -23,6 +23,8 @@ FAMILIES = {
     "BASE": "every host",
     "ACCESS": "every host: who gets in, and how",
     "TAILNET": "hosts with the role tailnet",
+    "AUTHORITY": "hosts with the role authority",
+    "IDENTITY": "hosts with the role identity",
     "CONNECTX": "hosts with the role connectx",
     "GPU": "hosts with the role gpu",
     "MEMORY": "hosts with the role memory",

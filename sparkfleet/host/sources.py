@@ -120,6 +120,7 @@ def _secret_versions(fleet: Fleet) -> dict[str, str]:
         except (OSError, ValueError):  # not made yet
             continue
         found[f"s3/{name}"] = str(key.get("AccessKeyId"))
+    found |= _authority_versions(fleet)
     if fleet.monitoring.grafana.admin_password:
         found[GRAFANA_ADMIN] = fleet.monitoring.grafana.admin_password  # the reference: the password has no id
     if fleet.containers.ngc_key:
@@ -128,6 +129,15 @@ def _secret_versions(fleet: Fleet) -> dict[str, str]:
     if fleet.access.console:
         found |= _console_version(fleet.access.console.password_hash)
     return found
+
+
+def _authority_versions(fleet: Fleet) -> dict[str, str]:
+    """What the controller holds of the fleet's authority, by fingerprint and digest."""
+    if not fleet.with_role(Role.AUTHORITY):
+        return {}
+    from sparkfleet.cloud import authority_files
+
+    return authority_files.versions(fleet.controller.authority, fleet.authority.generation)
 
 
 def _console_version(reference: str) -> dict[str, str]:
