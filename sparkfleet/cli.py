@@ -33,6 +33,8 @@ VERBS = {
     "retire": "Revoke every identity of a host that leaves the fleet, or was stolen.",
     "rotate": "Replace keys and credentials, each one proven before the old one goes.",
     "status": "Show how hosts stand, as their monitor saw them last.",
+    "survey": "Report what a fleet needs and costs; changes nothing.",
+    "tailnet": "Print the tailnet's policy: who reaches which port of which host.",
     "upgrade": "Upgrade packages in rings of hosts; the first bad host stops it.",
     "verify": "Run the compliance pack on live hosts.",
 }
