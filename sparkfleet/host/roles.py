@@ -12,12 +12,10 @@ from sparkfleet.host.kernel import SYSCTLS
 from sparkfleet.host.openings import scraped
 from sparkfleet.host.parts import ENABLED, EXPORTER_PATH, GB10_EXPORTER, RUNNING, Parts, Secret
 from sparkfleet.host.parts.authority import authority
-from sparkfleet.host.parts.authority import authority
 from sparkfleet.host.parts.connectx import connectx
 from sparkfleet.host.parts.containers import containers
 from sparkfleet.host.parts.datasets import datasets
 from sparkfleet.host.parts.gpu import gpu
-from sparkfleet.host.parts.identity import identity
 from sparkfleet.host.parts.identity import identity
 from sparkfleet.host.parts.jupyter import jupyter
 from sparkfleet.host.parts.label import label
@@ -150,8 +148,6 @@ PARTS = {
     Role.BASE: base,
     Role.TAILNET: tailnet,
     Role.ACCESS: access,
-    Role.AUTHORITY: authority,
-    Role.IDENTITY: identity,
     Role.AUTHORITY: authority,
     Role.IDENTITY: identity,
     Role.CONNECTX: connectx,
