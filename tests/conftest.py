@@ -44,7 +44,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByLab(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
+    class ByLab(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return lab_of(nodeid) or nodeid.partition("::")[0]
 

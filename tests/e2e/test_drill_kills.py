@@ -41,6 +41,6 @@ def test_kills_at_random_moments(converged: FleetUnderTest) -> None:
             assert len(files[LIMIT]) > 0
         converged.pulumi("cancel", "--yes")
     converged.description.write_text(good)
-    up = converged.pulumi("up", "--yes", "--skip-preview")
-    assert up.code == 0, up.text
+    clean = converged.pulumi("up", "--yes", "--skip-preview")
+    assert clean.code == 0, clean.text
     assert converged.changes() == {host: [] for host in converged.hosts}

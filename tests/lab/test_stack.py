@@ -71,7 +71,7 @@ def test_with_a_tailnet_every_host_joins_and_is_reached_through_it_first(pattern
     assert stack.monitors(made) == ["spark-01"]
     assert stack.address(made, "spark-01") == "100.65.0.11"
     assert config["sparkfleet:access"]["tailnet_only"] is True
-    assert config["sparkfleet:access"]["users"] == pattern["config"]["sparkfleet:access"]["users"]  # type: ignore[index]
+    assert config["sparkfleet:access"]["users"] == pattern["config"]["sparkfleet:access"]["users"]
     assert config["sparkfleet:tailnet"]["login_server"] == "http://10.231.1.1:31544"
 
 

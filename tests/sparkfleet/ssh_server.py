@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from paramiko import common
 
 from sparkfleet.host.connection import Target
 
@@ -35,11 +36,11 @@ class Rules(paramiko.ServerInterface):
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         """The one key, for the one user."""
         right = username == "sparkfleet" and key in self.server.accepted
-        return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
+        return common.AUTH_SUCCESSFUL if right else common.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
         """Sessions, unless told otherwise."""
-        return paramiko.OPEN_SUCCEEDED if self.server.sessions else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        return common.OPEN_SUCCEEDED if self.server.sessions else common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_direct_tcpip_request(
         self,
@@ -49,14 +50,14 @@ class Rules(paramiko.ServerInterface):
     ) -> int:
         """A port of the host's loopback: bridged in threads of their own, while the host forwards at all."""
         if not self.server.forwards:
-            return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+            return common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
         self.server.asked.append(destination)
         try:
             service = socket.create_connection(("127.0.0.1", self.server.services.get(destination[1], destination[1])))
         except OSError:
-            return paramiko.OPEN_FAILED_CONNECT_FAILED
+            return common.OPEN_FAILED_CONNECT_FAILED
         threading.Thread(target=bridge, args=(self.transport, chanid, service), daemon=True).start()
-        return paramiko.OPEN_SUCCEEDED
+        return common.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         """Answer in a thread of its own: the transport has to go on."""

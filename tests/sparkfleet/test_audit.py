@@ -60,7 +60,7 @@ def test_a_record_says_who_when_and_what(fleet: Fleet) -> None:
 def test_words_have_a_form(fleet: Fleet, words: tuple[str, str, str], named: str) -> None:
     """What is no host name, no kind and no outcome is refused."""
     with pytest.raises(ValueError, match=f"^{named}: "):
-        audit.record(fleet, *words)  # type: ignore[arg-type]
+        audit.record(fleet, *words)
 
 
 @pytest.mark.parametrize(

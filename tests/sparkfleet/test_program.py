@@ -40,10 +40,10 @@ class Answers(Mocks):
         """An id made of the name."""
         return f"{args.name}-id", {**args.inputs, "arn": f"arn:aws:x:::{args.name}"}
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Who is calling; nothing else may be asked."""
         assert args.token == "aws:index/getCallerIdentity:getCallerIdentity"
-        return {"accountId": "111122223333", "arn": "arn:aws:sts::111122223333:x", "userId": "x", "id": "x"}
+        return {"accountId": "111122223333", "arn": "arn:aws:sts::111122223333:x", "userId": "x", "id": "x"}, []
 
 
 @pytest.fixture
@@ -93,11 +93,12 @@ def test_without_a_cloud_there_are_the_hosts_alone(run: Callable[..., Recorder])
 
 
 def test_on_the_premises_there_are_buckets_identities_and_hosts(run: Callable[..., Recorder]) -> None:
-    """Exactly three buckets, one identity a host and one of the controller, one host each, its old keys ended."""
+    """Names, four buckets, one identity a host and one of the controller, one host each, its old keys ended."""
     recorder = run(cloud=ONPREM)
     kinds = sorted((kind.rpartition(":")[2], name) for kind, name in recorder.registered if "dynamic" in kind)
 
     assert kinds == [
+        ("Bucket", "office-artifacts"),
         ("Bucket", "office-audit"),
         ("Bucket", "office-datasets"),
         ("Bucket", "office-models"),
@@ -106,6 +107,7 @@ def test_on_the_premises_there_are_buckets_identities_and_hosts(run: Callable[..
         ("Identity", "controller"),
         ("Identity", "spark-01"),
         ("Identity", "spark-02"),
+        ("Names", "names"),
         ("OnlyKey", "spark-01"),
         ("OnlyKey", "spark-02"),
     ]

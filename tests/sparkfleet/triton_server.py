@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]  # no types published
+class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
     """What it says; `header`: the name and value without which it answers as --grpc-restricted-protocol does."""
 
     version: str

@@ -55,13 +55,13 @@ def watch_ssh(module: ModuleType) -> None:
             shut(channel_)
             act(f"sent {what}")
 
-        channel.shutdown_write = sent  # type: ignore[method-assign]
+        channel.shutdown_write = sent
         try:
             return run(self, command, stdin=stdin, **more)
         finally:
-            channel.shutdown_write = shut  # type: ignore[method-assign]
+            channel.shutdown_write = shut
 
-    module.Session.run = counted  # type: ignore[attr-defined]
+    module.Session.run = counted
 
 
 def word(script: str) -> str:
@@ -82,7 +82,7 @@ def watch_store(module: ModuleType) -> None:
         act(f"after {operation}")
         return answer
 
-    module.BaseClient._make_api_call = counted  # type: ignore[attr-defined]
+    module.BaseClient._make_api_call = counted
 
 
 WATCHED: dict[str, Callable[[ModuleType], None]] = {

@@ -164,7 +164,7 @@ def test_the_exporter_has_every_metric_that_is_asked_for(watched: Watched) -> No
 def test_the_variables_offer_every_spark(watched: Watched, board: str) -> None:
     """The list of Sparks has all of them, the one that is down too; the other variable is a kind of data source."""
     kinds = {variable["name"]: variable for variable in BOARDS[board]["templating"]["list"]}
-    metric, label = re.fullmatch(r"label_values\((.*), (\w+)\)", kinds["instance"]["query"]).groups()  # type: ignore[union-attr]
+    metric, label = re.fullmatch(r"label_values\((.*), (\w+)\)", kinds["instance"]["query"]).groups()
 
     assert watched.answer(metric)
     assert set(watched.values(label, metric)) == {*SCENARIOS, "switched-off"}

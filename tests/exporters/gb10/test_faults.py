@@ -13,7 +13,7 @@ import pytest
 from lab import gb10
 
 if TYPE_CHECKING:
-    from conftest import Machine
+    from tests.exporters.gb10.conftest import Machine
 
 UP, DOWN = "sparkfleet_gb10_nvml_up 1.0", "sparkfleet_gb10_nvml_up 0.0"
 NOBODY = 65534

@@ -15,7 +15,7 @@ from exporters.web.flags import address
 from exporters.web.server import listen
 
 if TYPE_CHECKING:
-    from conftest import Machine
+    from tests.exporters.gb10.conftest import Machine
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from lab import gb10
 
 if TYPE_CHECKING:
-    from conftest import Machine
+    from tests.exporters.gb10.conftest import Machine
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 CAPTURES = sorted((Path(__file__).resolve().parents[2] / "captures").glob("*.capture"))

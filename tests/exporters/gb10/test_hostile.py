@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from conftest import Machine
+
+    from tests.exporters.gb10.conftest import Machine
 
 UP = "sparkfleet_gb10_nvml_up 1.0"
 

@@ -16,7 +16,7 @@ from lab import gb10
 from lab.gb10.statements import statements
 
 if TYPE_CHECKING:
-    from conftest import Machine
+    from tests.exporters.gb10.conftest import Machine
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SERIAL, MAC = "S5XNNJ0R512345", "48:b0:2d:ab:cd:ef"

@@ -124,7 +124,7 @@ def test_a_tool_that_fails_takes_only_its_part_along(name: str, fault: str, ones
 def test_tools_are_asked_seldom_and_again_after_a_failure(oneshot: Oneshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer is kept for its interval, a failure for ten minutes; a new boot asks anew."""
     now = 1000.0
-    monkeypatch.setattr(privileged.time, "clock_gettime", lambda _clock: now)
+    monkeypatch.setattr(time, "clock_gettime", lambda _clock: now)
     oneshot.run()
     oneshot.tool("nvme", "exit 1")
     now += 599

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from exporters.gb10 import privileged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BOOT_ID = "5140b007-0000-4000-8000-00000000000"
@@ -181,7 +182,9 @@ def test_a_burst_of_200_megabytes_costs_neither_memory_nor_the_count(oneshot: On
 
 def test_an_overwritten_ring_goes_on_behind_the_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """EPIPE, the kernel's word for it, ends nothing; the end of the ring (EAGAIN) ends the run."""
-    answers = iter([record(4, GSP).encode(), BrokenPipeError(), record(9, GSP).encode(), BlockingIOError()])
+    answers: Iterator[bytes | Exception] = iter(
+        [record(4, GSP).encode(), BrokenPipeError(), record(9, GSP).encode(), BlockingIOError()]
+    )
 
     def read(_handle: int, _size: int) -> bytes:
         answer = next(answers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,7 +80,7 @@ def test_another_version_and_another_file_are_refused() -> None:
         ring.contents(b"")
     head = ring.HEADER.pack(ring.MAGIC, 9, 64, 7)
     with pytest.raises(ring.RingError, match="version 9"):
-        ring.contents(head + ring.CRC.pack(ring.zlib.crc32(head)))
+        ring.contents(head + ring.CRC.pack(zlib.crc32(head)))
     with pytest.raises(ValueError, match="does not fit"):
         ring.slot_bytes(1, b"x" * 60, LAYOUT)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pynvml as nvml
 import pytest
 
 from exporters.gb10 import sampler as program
@@ -205,8 +206,8 @@ def test_a_driver_that_gives_nothing_is_asked_anew_each_half_minute(monkeypatch:
     monkeypatch.setattr(program, "end_with_parent", lambda: None)
     monkeypatch.setattr(program, "write", lambda _: None)
     monkeypatch.setattr(program.Gpus, "sample", lambda _: [{"values": {}}])
-    monkeypatch.setattr(program.nvml, "nvmlInit", lambda: calls.append("start"))
-    monkeypatch.setattr(program.nvml, "nvmlShutdown", lambda: calls.append("end"))
-    monkeypatch.setattr(program.nvml, "nvmlSystemGetDriverVersion", lambda: "1")
+    monkeypatch.setattr(nvml, "nvmlInit", lambda: calls.append("start"))
+    monkeypatch.setattr(nvml, "nvmlShutdown", lambda: calls.append("end"))
+    monkeypatch.setattr(nvml, "nvmlSystemGetDriverVersion", lambda: "1")
     assert program.run(1) == 0
     assert calls == ["start", "end", "start", "end", "start"]

@@ -132,7 +132,8 @@ def test_never_stuck_or_capped_with_an_idle_moment(each: list[Moment], when: int
 @given(st.lists(st.tuples(st.floats(-1, 8), moments | st.none()), max_size=150))
 def test_a_window_is_whole_and_goes_on_in_time(steps: list[tuple[float, Moment | None]]) -> None:
     """Whatever the times and whatever is missing: time rises, no gap is longer than allowed, and little is kept."""
-    now, found = 0.0, ()
+    now = 0.0
+    found: tuple[Moment, ...] = ()
     for step, moment in steps:
         now += step
         found = states.extended(found, moment and replace(moment, at_s=now), GAP_S)

@@ -18,7 +18,7 @@ from exporters.web.exposition import exposition
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Machine
+    from tests.exporters.gb10.conftest import Machine
 
 GOOD = '# HELP rotation_due When.\n# TYPE rotation_due gauge\nrotation_due{kind="ssh"} 1.7e+09\n'
 WRONG = {

@@ -37,8 +37,13 @@ def watch(start: Callable[[], Sampler], seen: Callable[[Snapshot], bool]) -> Non
 
 def test_a_sampler_that_raves_is_given_up() -> None:
     """Output that is no sample ends that sampler; nothing of it reaches the snapshot."""
-    seen = []
-    watch(lambda: child("print('hello', flush=True)"), lambda s: bool(seen.append(s) or s.status().restarts))
+    seen: list[Snapshot] = []
+
+    def restarted(snapshot: Snapshot) -> bool:
+        seen.append(snapshot)
+        return bool(snapshot.status().restarts)
+
+    watch(lambda: child("print('hello', flush=True)"), restarted)
     assert seen[0].status().samples == 0
 
 

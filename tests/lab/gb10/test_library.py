@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Simulator
+    from tests.lab.gb10.conftest import Simulator
 
 ONE_GPU = "nvmlDeviceGetCount_v2 = 1\n"
 

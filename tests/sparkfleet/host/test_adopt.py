@@ -28,6 +28,7 @@ from sparkfleet.commands.adopt import adopt as command
 from sparkfleet.errors import AdoptError
 from sparkfleet.host import adopt as adopt_module
 from sparkfleet.host.adopt import Adoption, AdoptOptions, adopt
+from sparkfleet.host.adopt_door import prove
 from sparkfleet.host.authorized_keys import KeyWords
 from sparkfleet.host.connection import Session, Target
 from sparkfleet.model import Fleet
@@ -367,7 +368,7 @@ class TestFactoryMachine:
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """If the login cannot be proved after the drop, the dropped lines are put back before the error is shown."""
-        calls, prove = [], adopt_module.prove
+        calls = []
 
         def fails_after_the_drop(*words: Any) -> Any:
             calls.append(words)

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkfleet.access import Access
 from sparkfleet.errors import AdoptError
 from sparkfleet.host.authorized_keys import (
     ExistingKey,
@@ -23,7 +24,7 @@ from sparkfleet.host.authorized_keys import (
     to_describe,
 )
 from sparkfleet.host.keyring import PublicKey, controller_key, ensure_key_pair, pin, pin_host, pinned, public_key
-from sparkfleet.model import Access, Controller
+from sparkfleet.model import Controller
 from sparkfleet.text import printable
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class TestDecisions:
         prints = sorted({e.fingerprint for e in existing if e.key})
         some = st.sets(st.sampled_from(prints)) if prints else st.just(set[str]())
         keep, drop, used = data.draw(some), data.draw(some), data.draw(some)
-        words = KeyWords(every, frozenset(keep - drop), frozenset(drop - used))  # type: ignore[arg-type]
+        words = KeyWords(every, frozenset(keep - drop), frozenset(drop - used))
         plan = decide_keys(existing, words, frozenset(used))
         assert sorted(map(id, existing)) == sorted(id(e) for e in (*plan.keep, *plan.drop, *plan.ask))
         assert all(e.key and e.fingerprint not in used | words.keep for e in (*plan.drop, *plan.ask))

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +19,6 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 LIBRARIES = ["pynvml", "prometheus_client"]
 SHARED = ["exporters.web"]
 INTERPRETERS = [path for name in ("python3.11", "python3.12", "python3.13") if (path := shutil.which(name))]
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def names(packed: bytes) -> list[str]:
@@ -37,7 +33,7 @@ def packed() -> bytes:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Iterator[Path]:
+def copy(tmp_path: Path) -> Path:
     """A copy of the exporters elsewhere, with other times and left-overs of Python beside it."""
     shutil.copytree(CHECKOUT / "exporters", tmp_path / "exporters", copy_function=shutil.copyfile)
     (tmp_path / "exporters/gb10/__pycache__").mkdir(exist_ok=True)

@@ -120,7 +120,7 @@ def test_the_key_goes_to_docker_over_a_pipe(project_sources: Sources, tmp_path: 
     """Root's Docker asks the helper, which reads the one file; what it cannot give it refuses, and keeps nothing."""
     found = rendered(project_sources, ngc_key="file:/srv/ngc", ngc_registry="registry.example")
     assert merged(found, CLIENT) == {"/credHelpers/registry.example": "sparkfleet-ngc"}
-    assert found.parts[found.role_of(f"secret:{NGC_KEY}")].secrets[NGC_KEY].reference == "file:/srv/ngc"  # type: ignore[index]
+    assert found.parts[found.role_of(f"secret:{NGC_KEY}")].secrets[NGC_KEY].reference == "file:/srv/ngc"
     key = tmp_path / "key"
     script = found.files[HELPER].content.decode().replace(NGC_KEY, str(key))
 

@@ -16,10 +16,9 @@ from sparkfleet.host.parts import EXPORTER_PATH
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
-    from conftest import Golden
-
     from sparkfleet.host.sources import Sources
     from sparkfleet.model import Fleet
+    from tests.sparkfleet.host.conftest import Golden
 
 HOSTS = ("spark-01", "spark-02")
 
@@ -55,10 +54,10 @@ def test_each_rendered_file_is_the_golden_one(host: Desired, golden: Golden) -> 
 def test_the_same_description_gives_the_same_settings(fleet: Fleet, project_sources: Sources) -> None:
     """Neither the order of keys nor of templates shows: otherwise a preview would name changes where there are none."""
     turned = json.loads(fleet.model_dump_json())
-    turned["access"]["users"] = dict(reversed(turned["access"]["users"].items()))
+    turned["access"]["users"] = dict(reversed(list(turned["access"]["users"].items())))
     turned["access"]["users"]["alice"]["authorized_keys"].reverse()
-    turned["base"]["sysctls"] = dict(reversed(turned["base"]["sysctls"].items()))
-    shuffled = dataclasses.replace(project_sources, templates=dict(reversed(project_sources.templates.items())))
+    turned["base"]["sysctls"] = dict(reversed(list(turned["base"]["sysctls"].items())))
+    shuffled = dataclasses.replace(project_sources, templates=dict(reversed(list(project_sources.templates.items()))))
 
     again = desired(config.parse(turned), "spark-01", shuffled)
     first = desired(fleet, "spark-01", project_sources)

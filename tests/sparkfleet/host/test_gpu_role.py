@@ -16,10 +16,9 @@ from tests.sparkfleet.host.conftest import description
 from tests.sparkfleet.host.test_known_issues import GOOD, SEVEN
 
 if TYPE_CHECKING:
-    from conftest import Golden
-
     from sparkfleet.host.sources import Sources
     from sparkfleet.model import Fleet
+    from tests.sparkfleet.host.conftest import Golden
 
 INSTALL = {"manage": "install"}
 UNITS = "/etc/systemd/system"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import paramiko
 import pytest
-from paramiko.common import cMSG_CHANNEL_REQUEST
+from paramiko.common import AUTH_PARTIALLY_SUCCESSFUL, cMSG_CHANNEL_REQUEST
+from paramiko.server import InteractiveQuery
 
 from sparkfleet.host import wire
 from sparkfleet.host.connection import LoginRefusedError, Session, offered_key
@@ -184,11 +185,11 @@ def test_a_host_that_wants_more_than_the_key_gets_nothing(
     """It would have its words printed, and whoever sits there asked to type: it is a refused login, no more."""
     asked: list[str] = []
 
-    def question(*_: object) -> paramiko.InteractiveQuery:
+    def question(*_: object) -> InteractiveQuery:
         asked.append("asked")
-        return paramiko.InteractiveQuery(POISON, POISON, (POISON, False))
+        return InteractiveQuery(POISON, POISON, (POISON, False))
 
-    monkeypatch.setattr(ssh_server.Rules, "check_auth_publickey", lambda *_: paramiko.AUTH_PARTIALLY_SUCCESSFUL)
+    monkeypatch.setattr(ssh_server.Rules, "check_auth_publickey", lambda *_: AUTH_PARTIALLY_SUCCESSFUL)
     monkeypatch.setattr(ssh_server.Rules, "get_allowed_auths", lambda *_: "keyboard-interactive,password")
     monkeypatch.setattr(ssh_server.Rules, "check_auth_interactive", question)
     monkeypatch.setattr(sys, "stdin", io.StringIO("my other password\n" * 9))

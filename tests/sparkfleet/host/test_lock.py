@@ -6,10 +6,12 @@ stand-ins.
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -28,6 +30,8 @@ from tests.sparkfleet.ssh_server import Server, described, here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import paramiko
 
     from sparkfleet.host.connection import Target
 
@@ -104,7 +108,7 @@ def test_the_second_run_is_told_who_has_the_host_and_since_when(target: Target) 
     ):
         pass
 
-    who = re.escape(f"{lock.getpass.getuser()}@{lock.socket.gethostname()}")
+    who = re.escape(f"{getpass.getuser()}@{socket.gethostname()}")
     wanted = (
         rf'spark-01 is held by "spark rotate ssh" of {who} \(process {other.pid}\) since \d\d:\d\d:\d\d, for \d s\.'
     )
@@ -191,7 +195,7 @@ def test_a_run_inside_a_run_has_the_host_already(target: Target, server: Server)
 def test_a_host_that_cannot_lock_says_why(target: Target, server: Server) -> None:
     """Sudo's last words, and what repairs it."""
 
-    def refuse(channel: lock.Any, _: str) -> None:
+    def refuse(channel: paramiko.Channel, _: str) -> None:
         channel.recv(1)
         channel.sendall_stderr(b"sudo: a password is required\n")
         channel.send_exit_status(1)

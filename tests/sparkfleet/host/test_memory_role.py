@@ -69,7 +69,7 @@ def test_people_get_one_rule(project_sources: Sources, rule: str, there: str, ab
     assert absent not in host.files
     assert ("package:polkitd" in host.settings) == (rule == "polkit")
     if rule == "polkit":
-        assert json.loads(re.search(r"people = (.*);", text(host, there))[1]) == ["alice", "bob", "vllm"]  # type: ignore[index]
+        assert json.loads(re.search(r"people = (.*);", text(host, there))[1]) == ["alice", "bob", "vllm"]
     else:
         rules = [line for line in text(host, there).splitlines() if not line.startswith("#")]
         assert rules == [f"{user} ALL=(root) NOPASSWD: {SUDO_COMMAND}" for user in ("alice", "bob", "vllm")]

@@ -200,4 +200,4 @@ def test_a_configuration_that_cannot_be_read_leaves_the_old_metrics(machine: Mac
     """The dates of the last good run go on being told."""
     before = machine.run(ssh=90)
 
-    assert machine.run(code=1, ssh="soon") == before  # type: ignore[arg-type]
+    assert machine.run(code=1, ssh="soon") == before

@@ -17,8 +17,8 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from sparkfleet.errors import SparkfleetError, UnreachableError
 from sparkfleet.host import converge as converging
+from sparkfleet.host import lock, sources, spark_host
 from sparkfleet.host import reset as resetting
-from sparkfleet.host import spark_host
 from sparkfleet.host.observe import Observed
 from sparkfleet.host.spark_host import SparkHostProvider
 
@@ -136,10 +136,10 @@ def test_another_machine_under_the_same_name_is_refused_untouched(
 ) -> None:
     """A replaced box is a decision of its owner: nothing is applied, and the message says how to take it."""
     wanted = SimpleNamespace(host="spark-01", settings=props()["settings"])
-    monkeypatch.setattr(converging.sources, "read", lambda *_: None)
+    monkeypatch.setattr(sources, "read", lambda *_: None)
     monkeypatch.setattr(converging, "desired", lambda *_: wanted)
     monkeypatch.setattr(converging, "observe", lambda *_, **__: Observed({}, {"machine_id": "f" * 32}, "127.0.0.1"))
-    monkeypatch.setattr(converging.lock, "held", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(lock, "held", lambda *_, **__: nullcontext())
     monkeypatch.setattr(converging, "apply", lambda *_, **__: pytest.fail("the other machine was touched"))
 
     with pytest.raises(SparkfleetError, match=r"(?s)another machine.*nothing was touched.*pulumi state delete"):
@@ -195,7 +195,7 @@ def test_configuration_comes_from_the_engine(tmp_path: Path) -> None:
         "sparkfleet:controller": f'{{"folder": "{tmp_path}"}}',
     }
 
-    made.configure(types.SimpleNamespace(config=told))  # type: ignore[arg-type]
+    made.configure(types.SimpleNamespace(config=told))
 
     assert made._fleet.hosts["spark-01"].addresses == ["192.0.2.1"]
     assert made._fleet.controller.folder == tmp_path

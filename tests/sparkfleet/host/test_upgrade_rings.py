@@ -16,10 +16,11 @@ from sparkfleet.host.upgrade import Act, Step
 from sparkfleet.model import Fleet
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 
-def fleet(count: int, monitors: set[int] = frozenset(), **rings: object) -> Fleet:
+def fleet(count: int, monitors: AbstractSet[int] = frozenset(), **rings: object) -> Fleet:
     """So many hosts, some of them monitors."""
     hosts = {
         f"spark-{n:02d}": {"addresses": [f"192.0.2.{n}"], "roles": ["monitor"] if n in monitors else []}

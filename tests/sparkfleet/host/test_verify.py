@@ -19,6 +19,7 @@ from rich.console import Console
 from sparkfleet import config
 from sparkfleet.commands import verify as command
 from sparkfleet.errors import UnreachableError, VerifyError
+from sparkfleet.forms import seconds
 from sparkfleet.host import verify as verifying
 from sparkfleet.host import verify_request as requested
 from sparkfleet.host.verdicts import Outcome, Verdict, failure, in_order, unknown_waivers
@@ -95,7 +96,7 @@ def test_a_silent_host_is_named(fleet: Fleet, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "wanted"), [("15s", 15), ("250ms", 0.25), ("2m", 120), ("1h", 3600)])
 def test_durations_become_seconds(text: str, wanted: float) -> None:
     """A Prometheus duration of the model is seconds to the pack."""
-    assert requested.seconds(text) == wanted
+    assert seconds(text) == wanted
 
 
 def verdict(id_: str, outcome: Outcome, **fields: str) -> Verdict:

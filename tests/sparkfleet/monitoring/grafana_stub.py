@@ -59,7 +59,7 @@ class Stub:
         if method == "GET":
             return self._read(path)
         self.written.append(f"{method} {path}")
-        document = json.loads(body) if body else None
+        document: dict[str, Any] = json.loads(body) if body else {}
         if method == "DELETE":
             self._forget(path)
         elif path == "/api/dashboards/db":

@@ -85,8 +85,8 @@ def silenced(configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         until = time.monotonic() + DEADLINE_S
         while True:
             found = [a for a in ask() if a["labels"] in [f["labels"] for f in fired]]
-            if len(found) == len(fired) and all(a["status"]["state"] != "unprocessed" for a in found):  # type: ignore[index]
-                return {a["labels"]["alertname"] for a in found if a["status"]["inhibitedBy"]}  # type: ignore[index]
+            if len(found) == len(fired) and all(a["status"]["state"] != "unprocessed" for a in found):
+                return {a["labels"]["alertname"] for a in found if a["status"]["inhibitedBy"]}
             assert time.monotonic() < until, f"after {DEADLINE_S} s: {found}"
             time.sleep(0.05)
 

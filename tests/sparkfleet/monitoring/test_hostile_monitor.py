@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkfleet.host.connection import Target
 from sparkfleet.model import Fleet
-from sparkfleet.monitoring import prometheus, tunnel
+from sparkfleet.monitoring import prometheus
 from sparkfleet.monitoring.prometheus import PrometheusError, by_url, connect
 from tests.sparkfleet.hostile import POISON, fails
 from tests.sparkfleet.ssh_server import Server, described
@@ -93,7 +94,7 @@ def test_an_answer_has_an_end(
     server = Server()
     server.services[prometheus.PORT] = served
     target = described(server, tmp_path)
-    monkeypatch.setattr(tunnel.Target, "of", classmethod(lambda *_: target))
+    monkeypatch.setattr(Target, "of", classmethod(lambda *_: target))
     fleet = Fleet.model_validate(
         {"fleet": "office", "hosts": {"spark-01": {"addresses": ["127.0.0.1"], "roles": ["monitor"]}}}
     )

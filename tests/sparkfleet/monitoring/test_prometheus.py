@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sparkfleet.errors import ConfigError, UnreachableError
+from sparkfleet.host.connection import Target
 from sparkfleet.model import Fleet
-from sparkfleet.monitoring import ask, tunnel
+from sparkfleet.monitoring import ask
 from sparkfleet.monitoring.prometheus import PrometheusError, by_url, connect
 from sparkfleet.monitoring.tunnel import Tunnel
 from tests.sparkfleet.ssh_server import Server, described
@@ -123,7 +124,7 @@ class TestThroughSsh:
     def monitor(self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
         """A fleet whose one host is that server."""
         target = described(server, tmp_path)
-        monkeypatch.setattr(tunnel.Target, "of", classmethod(lambda *_: target))
+        monkeypatch.setattr(Target, "of", classmethod(lambda *_: target))
         return fleet(roles=["monitor"])
 
     def test_its_prometheus_answers(self, monitor: Fleet, server: Server) -> None:
@@ -171,7 +172,7 @@ class TestThroughSsh:
             "spark-01": dataclasses.replace(good, port=deaf),
             "spark-02": dataclasses.replace(good, name="spark-02"),
         }
-        monkeypatch.setattr(tunnel.Target, "of", classmethod(lambda _, __, name: targets[name]))
+        monkeypatch.setattr(Target, "of", classmethod(lambda _, __, name: targets[name]))
         hosts = {name: {"addresses": [f"127.0.0.{n}"], "roles": ["monitor"]} for n, name in enumerate(targets, 1)}
         opened = Tunnel(Fleet.model_validate({"fleet": "office", "hosts": hosts}), 9090, timeout_s=1.0, most_bytes=1)
         try:

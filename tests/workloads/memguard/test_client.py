@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Host
+    from tests.workloads.memguard.conftest import Host
 
 STARTS = '{python} -IS {guard} --config {config} --unit "$(echo "$3" | sed "s/.*@//; s/.service//")" >/dev/null'
 SAYS = "echo '{words}' >&2; exit 1"

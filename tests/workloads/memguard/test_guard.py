@@ -18,7 +18,7 @@ from workloads.memguard import evict
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Host
+    from tests.workloads.memguard.conftest import Host
 
 SIZE = 8 << 20
 

@@ -21,7 +21,7 @@ from workloads.label.learning.model import Reader
 from workloads.label.learning.tokens import Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 TRAINED_ON = ["The total of 12.50 EUR is due on 3 May 2026, to Ada Lovelace.", "résumé naïve Straße ﬁne ½ Ⅷ"]
 # What tokenizers do to a text: nothing, BERT's folding, compatibility forms, bytes, and pieces with a mark for blanks.
@@ -80,4 +80,5 @@ def windowed(kind: str, texts: list[str], most: int, overlap: int, batch: int) -
 if __name__ == "__main__":
     for line in sys.stdin:
         name, *rest = json.loads(line)
-        print(json.dumps({"words": words, "windowed": windowed}[name](*rest)), flush=True)
+        asked: Callable[..., object] = words if name == "words" else windowed
+        print(json.dumps(asked(*rest)), flush=True)

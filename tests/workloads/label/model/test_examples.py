@@ -137,7 +137,7 @@ def candidate(examples: list[Example]) -> Candidate:
         examples=len(examples), synthetic=0, training_sha256=training_sha256(examples), seed=1, epochs=1,
         temperature=1, max_tokens=16, parity=0, versions={}, trained_at=NOW,
     )  # fmt: skip
-    return Candidate("r", None, card, RECIPE, learned(examples))  # type: ignore[arg-type]  # it is not looked at
+    return Candidate("r", None, card, RECIPE, learned(examples))  # it is not looked at
 
 
 def test_seeds_are_read_with_the_offsets_of_their_lines(tmp_path: Path) -> None:

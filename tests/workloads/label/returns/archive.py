@@ -113,7 +113,7 @@ def known() -> Known:
         model = None if day < FIRST else "contracts:1" if day < SECOND else "contracts:2"
         helped = model is not None and one.arm is Arm.ASSISTED
         for reviewer in (1, 2) if chance.random() < 0.05 else (chance.randint(1, 3),):
-            lead_s = chance.lognormvariate(0, 0.5) * (ASSISTED_S if helped else BLANK_S)
+            lead_s: float | None = chance.lognormvariate(0, 0.5) * (ASSISTED_S if helped else BLANK_S)
             lead_s = None if chance.random() < 0.05 else 4000.0 if chance.random() < 0.02 else lead_s
             suggested = [span(0), span(12)] if helped else None
             left = [span(0)] if chance.random() < 0.3 else [span(0), span(12)]
