@@ -43,7 +43,7 @@ class Answers(Mocks):
         arn = f"arn:aws:s3:::{physical}" if args.typ == "aws:s3/bucket:Bucket" else f"arn:aws:{args.typ}:{physical}"
         return f"{physical}-id", {**args.inputs, "arn": arn}
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Name the account; nothing else may be asked."""
         assert args.token == "aws:index/getCallerIdentity:getCallerIdentity"
         return {
@@ -51,7 +51,7 @@ class Answers(Mocks):
             "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/x",
             "userId": "x",
             "id": "x",
-        }
+        }, []
 
 
 @pytest.fixture
