@@ -16,10 +16,17 @@ from sparkfleet.forms import AwsRegion, Described, HostName, SecretReference, ma
 LogDays = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
 Mail = Annotated[str, matching(r"[^@\s,;<>\"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "a mail address")]
 
+# S3 user guide, "Using cost allocation S3 bucket tags"; the prefix aws: is Amazon's own.
+TagKey = Annotated[
+    str, matching(r"(?!aws:)[A-Za-z0-9 +=._:/@-]{1,128}", "a tag's key: letters, digits, + - = . _ : / @")
+]
+TagValue = Annotated[str, matching(r"[A-Za-z0-9 +=._:/@-]{0,256}", "a tag's value: letters, digits, + - = . _ : / @")]
+
 
 class Onprem(Described):
     """Any S3-compatible store with an IAM-style API."""
 
+    store: Literal["versitygw", "other"] = Field(default="versitygw", description="tells what it cannot do")
     endpoint: str = Field(pattern=r"^https?://", description="the S3 API")
     iam_endpoint: str = Field(pattern=r"^https?://", description="the IAM API")
     region: str = "us-east-1"
@@ -52,6 +59,7 @@ class Cloud(Described):
         default_factory=dict,
         description="raise a host's number, or the controller's, to give it a new object-store key (default 1)",
     )
+    tags: dict[TagKey, TagValue] = Field(default_factory=dict, description="on buckets, beside project and fleet")
     audit_retention_days: int = Field(
         default=365, ge=1, le=3650, description="nobody can delete a copy of an audit record before; for new records"
     )

@@ -174,7 +174,7 @@ class Fleet(Described):
         return self.cloud.generations.get(host, 1)
 
     def bucket(self, purpose: str) -> str:
-        """The name of the fleet's own bucket for datasets, models or audit; AWS's have a described prefix."""
+        """The name of the fleet's own bucket for datasets, models, artifacts, audit or logs; AWS's have a prefix."""
         aws = self.cloud.aws if self.cloud.provider == "aws" else None
         return f"{aws.bucket_prefix if aws else self.fleet}-{purpose}"
 

@@ -1,9 +1,6 @@
-"""An S3-compatible store's administrator → buckets brought to a described state, observed and, when empty, removed.
+"""Where an S3-compatible store is and whose key acts → clients of its two APIs, and its refusals in words.
 
-The one place that opens connections to the store and turns its refusals into StoreError. Every function can be run
-again after a kill at any point. Seen on versitygw 1.8.0: versioning, object lock, bucket policies with conditions and
-S3's own refusal to delete a bucket that still holds versions work; default encryption, lifecycle and public access
-block answer NotImplemented, hence only what all stores have is described here.
+The one place that opens connections to the store and turns its refusals into StoreError.
 """
 
 from __future__ import annotations
@@ -20,7 +17,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
 
 from sparkfleet import secrets
-from sparkfleet.cloud import policies
 from sparkfleet.errors import StoreError
 
 if TYPE_CHECKING:
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-ENABLED = "Enabled"
 DESCRIPTIONS = create_loader()
 PATIENCE = Config(
     connect_timeout=5,
@@ -64,18 +59,6 @@ class Key:
         return f"Key({self.access_key_id})"
 
 
-@dataclass(frozen=True)
-class BucketState:
-    """What a bucket is like: `versioning` is Enabled, Suspended or "" (never on); `policy` is canonical or "".
-
-    `retention` is what object lock does with new objects: "COMPLIANCE 365 days", "none", or "" without object lock.
-    """
-
-    versioning: str
-    policy: str
-    retention: str = ""
-
-
 def administrator(connection: Connection) -> Key:
     """Resolve the administrator's key. Raises StoreError when the text behind the reference is not such a key."""
     try:
@@ -99,98 +82,6 @@ def iam(connection: Connection, key: Key) -> IAMClient:
     return _session(key).client(
         "iam", endpoint_url=connection.iam_endpoint, region_name=connection.region, config=PATIENCE
     )
-
-
-def ensure_bucket(connection: Connection, name: str, wanted: BucketState) -> None:
-    """Make bucket `name` exist with the wanted versioning and policy. Raises StoreError when the store refuses."""
-    client = s3(connection, administrator(connection))
-    with explained(f"making bucket {name}", connection):
-        try:
-            client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=bool(wanted.retention))
-        except ClientError as error:
-            if code(error) != "BucketAlreadyOwnedByYou":
-                raise
-        if wanted.retention:
-            _ensure_retention(client, name, wanted.retention)
-        elif wanted.versioning == ENABLED:  # object lock brings versioning with it
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        if wanted.policy:
-            client.put_bucket_policy(Bucket=name, Policy=wanted.policy)
-        else:
-            client.delete_bucket_policy(Bucket=name)
-
-
-def observe_bucket(connection: Connection, name: str) -> BucketState | None:
-    """What bucket `name` is like, or None when there is none. Raises StoreError when the store does not answer."""
-    client = s3(connection, administrator(connection))
-    with explained(f"looking at bucket {name}", connection):
-        try:
-            versioning = client.get_bucket_versioning(Bucket=name).get("Status", "")
-        except ClientError as error:
-            if code(error) == "NoSuchBucket":
-                return None
-            raise
-        try:
-            policy = policies.canonical(client.get_bucket_policy(Bucket=name)["Policy"])
-        except ClientError as error:
-            if code(error) != "NoSuchBucketPolicy":
-                raise
-            policy = ""
-        return BucketState(versioning, policy, _retention(client, name))
-
-
-def remove_empty_bucket(connection: Connection, name: str) -> bool:
-    """Delete bucket `name` if it never held anything that is still there; True when it is gone.
-
-    Objects, old versions, delete markers and unfinished uploads all count as data: then nothing is deleted.
-    Raises StoreError when the store refuses for another reason.
-    """
-    client = s3(connection, administrator(connection))
-    with explained(f"removing bucket {name}", connection):
-        try:
-            # versitygw 1.8.0 deletes a bucket together with its unfinished uploads, so they are asked for first.
-            if client.list_multipart_uploads(Bucket=name, MaxUploads=1).get("Uploads"):
-                return False
-            client.delete_bucket(Bucket=name)  # the store itself refuses while it holds anything: no race here
-        except ClientError as error:
-            if code(error) == "BucketNotEmpty":
-                return False
-            if code(error) != "NoSuchBucket":
-                raise
-    return True
-
-
-def _ensure_retention(client: S3Client, name: str, wanted: str) -> None:
-    """Set what object lock does with new objects. Objects that are there keep what they were given."""
-    found = _retention(client, name)
-    if not found:
-        raise StoreError(
-            f"bucket {name} exists without object lock: what is in it can be changed and deleted",
-            usually="it was made by hand, or by something else than this project",
-            next_step=f"move what it holds elsewhere and delete the bucket, or give the fleet another name; {name} is "
-            "then made with object lock",
-        )
-    if found != wanted:
-        mode, days, _ = wanted.split()
-        rule: Any = {"DefaultRetention": {"Mode": mode, "Days": int(days)}}
-        client.put_object_lock_configuration(
-            Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
-        )
-
-
-def _retention(client: S3Client, name: str) -> str:
-    """What object lock does with new objects, as BucketState says it."""
-    try:
-        lock = client.get_object_lock_configuration(Bucket=name).get("ObjectLockConfiguration", {})
-    except ClientError as error:
-        if code(error) in {"ObjectLockConfigurationNotFoundError", "NotImplemented"}:
-            return ""
-        raise
-    rule: Mapping[str, Any] = lock.get("Rule", {}).get("DefaultRetention", {})
-    for unit in ("Days", "Years"):
-        if rule.get(unit):
-            return f"{rule['Mode']} {rule[unit]} {unit.lower()}"
-    return "none"
 
 
 def code(error: ClientError) -> str:

@@ -1,7 +1,7 @@
-"""Fleet → buckets and one identity a host on any S3-compatible store with an IAM-style API, as Pulumi resources.
+"""A bucket and an identity of an S3-compatible store with an IAM-style API, as Pulumi resources.
 
-Three layers: a component (`Store`), two dynamic resources (`Bucket`, `Identity`), and their providers, which translate
-between Pulumi's property maps and `objectstore`/`identities`, where the work is done.
+Two dynamic resources and their providers, which translate between Pulumi's property maps and `buckets`/`identities`,
+where the work is done. Which there are is said by `contents`, and `store` registers them.
 
 State: the import paths of `BucketProvider` and `IdentityProvider` are written into it (they are pickled by reference),
 so these names are for good. Inputs and outputs hold references to secrets, never a secret.
@@ -9,7 +9,6 @@ so these names are for good. Inputs and outputs hold references to secrets, neve
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,27 +17,19 @@ import pulumi
 from pulumi import ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from sparkfleet.cloud import policies
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sparkfleet.cloud.identities import Wanted
-    from sparkfleet.cloud.objectstore import BucketState, Connection
+    from sparkfleet.cloud.objectstore import Connection
     from sparkfleet.clouds import Onprem
-    from sparkfleet.model import Fleet
 
-# objectstore and identities load boto3 (half a second): only the provider process does that, and only when it works.
+# buckets and identities load boto3 (half a second): only the provider process does that, and only when it works.
 
-ENABLED = "Enabled"
 ACTIVE = "active"
-POLICY_NAME = "host-access"
-CONTROLLER = "controller"
-"""No host has this name (cross_checks): the controller's own identity and key file have it."""
-
 WHERE = ("endpoint", "region", "admin")
-BUCKET_INPUTS = ("bucket", "versioning", "policy", "retention", *WHERE)
-UNTIL_NOW = {"retention": ""}
+BUCKET_INPUTS = ("bucket", "versioning", "policy", "retention", "tags", *WHERE)
+UNTIL_NOW: Mapping[str, Any] = {"retention": "", "tags": {}}
 """Inputs that states of earlier versions lack, as they were then."""
 
 IDENTITY_INPUTS = (
@@ -66,7 +57,7 @@ class BucketProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare every input; another name is another bucket."""
-        return compared(UNTIL_NOW | olds, news, BUCKET_INPUTS, replaces="bucket")
+        return compared({**UNTIL_NOW, **olds}, news, BUCKET_INPUTS, replaces="bucket")
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Bring the bucket to the new description."""
@@ -74,30 +65,34 @@ class BucketProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Say what the bucket is really like; a bucket that is gone leaves the state, so that `up` makes it again."""
-        from sparkfleet.cloud import objectstore
+        from sparkfleet.cloud import buckets
 
-        found = objectstore.observe_bucket(connection_of(props), str(props["bucket"]))
+        found = buckets.observe_bucket(connection_of(props), str(props["bucket"]))
         if found is None:
             return ReadResult("", {})
-        actual = only(UNTIL_NOW | props, BUCKET_INPUTS) | asdict(found)
+        actual = only({**UNTIL_NOW, **props}, BUCKET_INPUTS) | asdict(found)
         return ReadResult(id_, dict(actual), inputs=actual)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the bucket if it is empty; otherwise leave it and say so."""
-        from sparkfleet.cloud import objectstore
+        from sparkfleet.cloud import buckets
 
         name = str(props["bucket"])
-        if not objectstore.remove_empty_bucket(connection_of(props), name):
+        if not buckets.remove_empty_bucket(connection_of(props), name):
             # Pulumi shows what a dynamic provider prints.
-            print(f"bucket {name} holds data and was kept, no longer managed; empty and delete it by hand", flush=True)
+            print(
+                f"bucket {name} holds data and was kept, no longer managed: `pulumi up` takes it over again, "
+                "docs/guides/store.md says how to remove it on purpose",
+                flush=True,
+            )
 
     @staticmethod
     def _converge(props: Mapping[str, Any]) -> dict[str, Any]:
-        from sparkfleet.cloud import objectstore
+        from sparkfleet.cloud import buckets
 
-        parts = (str(props[key]) for key in ("versioning", "policy", "retention"))
-        wanted: BucketState = objectstore.BucketState(*parts)
-        objectstore.ensure_bucket(connection_of(props), str(props["bucket"]), wanted)
+        parts = {key: str(props[key]) for key in ("versioning", "policy", "retention")}
+        wanted = buckets.BucketState(**parts, tags=dict(props["tags"]))
+        buckets.ensure_bucket(connection_of(props), str(props["bucket"]), wanted)
         return only(props, BUCKET_INPUTS)
 
 
@@ -149,16 +144,13 @@ class IdentityProvider(ResourceProvider):
 
 
 class Bucket(pulumi.dynamic.Resource, module="sparkfleet", name="Bucket"):
-    """A bucket with versioning; `policy` and `retention` as objectstore.BucketState has them."""
+    """A bucket as `wanted` describes it: the keys of buckets.BucketState, and its name as `bucket`."""
 
     bucket: pulumi.Output[str]
 
-    def __init__(  # noqa: PLR0913, PLR0917  (what a bucket is)
-        self, name: str, bucket: str, policy: str, where: Onprem, opts: ResourceOptions, retention: str = ""
-    ) -> None:
-        """Describe bucket `bucket` of the store at `where`; with a retention it is made with object lock."""
-        props = {"bucket": bucket, "versioning": ENABLED, "policy": policy, "retention": retention, **where_of(where)}
-        super().__init__(BucketProvider(), name, props, opts)
+    def __init__(self, name: str, wanted: Mapping[str, Any], where: Onprem, opts: ResourceOptions) -> None:
+        """Describe one bucket of the store at `where`; with a retention it is made with object lock."""
+        super().__init__(BucketProvider(), name, {**wanted, **where_of(where)}, opts)
 
 
 class Identity(pulumi.dynamic.Resource, module="sparkfleet", name="Identity"):
@@ -179,90 +171,9 @@ class Identity(pulumi.dynamic.Resource, module="sparkfleet", name="Identity"):
         super().__init__(IdentityProvider(), name, props, opts)
 
 
-class Store(pulumi.ComponentResource):
-    """The fleet's part of the store: buckets `<fleet>-datasets`, `<fleet>-models`, `<fleet>-audit`, the identities.
-
-    One identity a host, and the controller's own, which can only add to the audit bucket.
-    """
-
-    buckets: dict[str, Bucket]
-    identities: dict[str, Identity]
-    """By host; the controller's is none of these."""
-
-    def __init__(self, fleet: Fleet, where: Onprem, opts: ResourceOptions | None = None) -> None:
-        """Register everything under one component named after the fleet."""
-        super().__init__("sparkfleet:cloud:Store", fleet.fleet, None, opts)
-        child = ResourceOptions(parent=self)
-        tls = where.endpoint.startswith("https://")
-        if not tls:
-            pulumi.log.info("the object store speaks http: its buckets cannot be closed to requests without TLS", self)
-        names = {purpose: fleet.bucket(purpose) for purpose in ("datasets", "models")}
-        self.buckets = {
-            purpose: Bucket(name, name, bucket_policy(name, tls=tls), where, child) for purpose, name in names.items()
-        }
-        audit = fleet.bucket("audit")
-        kept = f"COMPLIANCE {fleet.cloud.audit_retention_days} days"
-        self.buckets["audit"] = Bucket(audit, audit, audit_policy(audit, tls=tls), where, child, kept)
-        after_buckets = ResourceOptions(parent=self, depends_on=list(self.buckets.values()))
-        self.identities = {
-            host: Identity(host, identity(fleet, host, names), where, after_buckets) for host in fleet.hosts
-        }
-        Identity(CONTROLLER, controller_identity(fleet, audit), where, after_buckets)
-        self.register_outputs({purpose: bucket.bucket for purpose, bucket in self.buckets.items()})
-
-
-def bucket_policy(bucket: str, *, tls: bool) -> str:
-    """The policy of a bucket on the premises: TLS only, where the store speaks TLS at all."""
-    return policies.canonical(policies.tls_only(policies.bucket_arn(bucket))) if tls else ""
-
-
-def audit_policy(bucket: str, *, tls: bool) -> str:
-    """The policy of the audit bucket. versitygw 1.8.0 calls a policy with s3:if-none-match malformed."""
-    return policies.canonical(policies.audit_bucket(policies.bucket_arn(bucket), tls=tls, conditional=False))
-
-
-def controller_identity(fleet: Fleet, bucket: str) -> dict[str, Any]:
-    """What `Identity` is told about the controller's own, which can only add to the audit bucket."""
-    access = policies.controller_access(policies.bucket_arn(bucket), stamps=True)
-    return {
-        "user": f"{fleet.fleet}-{CONTROLLER}",
-        "policies": {"controller-access": policies.canonical(access)},
-        "generation": fleet.generation(CONTROLLER),
-        "secret_file": str(fleet.controller.store_key(CONTROLLER)),
-        "proof_bucket": bucket,
-        "proof_prefix": policies.AUDIT,
-        "on_host": False,
-        "held": "",
-    }
-
-
-def identity(fleet: Fleet, host: str, buckets: Mapping[str, str]) -> dict[str, Any]:
-    """What `Identity` is told about one host; plain names, so that a preview shows them before anything exists."""
-    datasets, models = (policies.bucket_arn(buckets[purpose]) for purpose in ("datasets", "models"))
-    access = policies.host_access(datasets, models, host)
-    if host in fleet.promoters():
-        access = policies.with_promotion(access, models, fleet.label.models.prefix)
-    return {
-        "user": f"{fleet.fleet}-{host}",
-        "policies": {POLICY_NAME: policies.canonical(access)},
-        "generation": fleet.generation(host),
-        "secret_file": str(fleet.controller.store_key(host)),
-        "proof_bucket": buckets["datasets"],
-        "proof_prefix": policies.host_prefix(host),
-        "on_host": True,
-        "held": _held_id(fleet.controller.store_key(host)),
-    }
-
-
-def _held_id(path: Path) -> str:
-    """The id of the key that the controller holds already; "" when there is none. An id is no secret."""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["AccessKeyId"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
-def compared(olds: Mapping[str, Any], news: Mapping[str, Any], keys: tuple[str, ...], *, replaces: str) -> DiffResult:
+def compared(
+    olds: Mapping[str, Any], news: Mapping[str, Any], keys: tuple[str, ...], *, replaces: str = ""
+) -> DiffResult:
     """What of the inputs changed, and whether that makes another resource of it."""
     changed = [key for key in keys if olds.get(key) != news.get(key)]
     return DiffResult(changes=bool(changed), replaces=[key for key in changed if key == replaces])

@@ -102,10 +102,10 @@ def with_promotion(document: Document, models_arn: str, prefix: str, hosts: Iter
 
 def with_runs(document: Document, artifacts_arn: str, host: str = CERTIFICATE_NAME) -> Document:
     """`document` with what runs leave: write and read below the host's own prefix of the artefacts, delete nothing."""
-    own, put = host_prefix(host), ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+    own, may = host_prefix(host), ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
     return _document(
         *document["Statement"],
-        {"Sid": "LeaveRuns", "Effect": "Allow", "Action": put, "Resource": f"{artifacts_arn}/{own}*"},
+        {"Sid": "LeaveRuns", "Effect": "Allow", "Action": may, "Resource": f"{artifacts_arn}/{own}*"},
         {
             "Sid": "ListOwnRuns",
             "Effect": "Allow",
@@ -119,8 +119,7 @@ def with_runs(document: Document, artifacts_arn: str, host: str = CERTIFICATE_NA
 def calypso_access(models_arn: str, prefix: str) -> Document:
     """What Calypso may do: read and list the models below `prefix`, nothing else.
 
-    A request that names no prefix passes, too: Triton begins with HeadBucket, which has none (core, filesystem/
-    implementations/s3.h), so the names of other models can be listed; their objects cannot be read.
+    A request without a prefix passes, or Triton would not start (HeadBucket, in its s3.h): names of others show.
     """
     served = f"{prefix}/*" if prefix else "*"
     return _document(

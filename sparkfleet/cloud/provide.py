@@ -43,7 +43,7 @@ def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
         from pulumi import ResourceOptions
 
         from sparkfleet.cloud.only_key import OnlyKey
-        from sparkfleet.cloud.onprem import Store
+        from sparkfleet.cloud.store import Store
 
         where = fleet.cloud.onprem
         store = Store(fleet, where)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet import secrets
-from sparkfleet.cloud import access_keys, objectstore, onprem
+from sparkfleet.cloud import access_keys, contents, objectstore
 from sparkfleet.cloud.access_keys import Held
 from sparkfleet.errors import RotationError
 from sparkfleet.host.desired import secret_setting
@@ -121,7 +121,7 @@ class _Run:
         self.fleet, self.opened, self.story, self.name = fleet, opened, story, opened.name
         self.store = objectstore.Connection(where.endpoint, where.region, where.admin, where.iam_endpoint)
         self.user, self.file = f"{fleet.fleet}-{self.name}", fleet.controller.store_key(self.name)
-        self.wanted = onprem.identity(fleet, self.name, {p: fleet.bucket(p) for p in ("datasets", "models")})
+        self.wanted = contents.host_identity(fleet, self.name)
         self.iam = objectstore.iam(self.store, objectstore.administrator(self.store))
         self.state = self._look()
 

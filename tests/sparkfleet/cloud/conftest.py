@@ -18,7 +18,7 @@ import pytest
 
 from lab.toolchain.build import ensure
 from sparkfleet import audit
-from sparkfleet.cloud import objectstore, onprem
+from sparkfleet.cloud import contents, objectstore, onprem
 from sparkfleet.cloud.objectstore import Connection, Key
 from sparkfleet.model import Fleet
 
@@ -138,13 +138,12 @@ class Provisioned:
 @pytest.fixture
 def provisioned(fleet: Fleet, connection: Connection) -> Provisioned:
     """Make the fleet's buckets and identities by calling the providers as Pulumi's provider process does."""
-    names = {purpose: f"{fleet.fleet}-{purpose}" for purpose in ("datasets", "models")}
     outputs: dict[str, dict[str, Any]] = {}
-    for name in names.values():
-        outputs[name] = onprem.BucketProvider().create(bucket_inputs(fleet, name)).outs
+    for purpose in ("datasets", "models"):
+        outputs[purpose] = onprem.BucketProvider().create(bucket_inputs(fleet, purpose)).outs
     for host in fleet.hosts:
         outputs[host] = onprem.IdentityProvider().create(identity_inputs(fleet, host)).outs
-    return Provisioned(fleet, connection, outputs, names["datasets"], names["models"])
+    return Provisioned(fleet, connection, outputs, fleet.bucket("datasets"), fleet.bucket("models"))
 
 
 @pytest.fixture
@@ -152,43 +151,26 @@ def audited(provisioned: Provisioned, monkeypatch: pytest.MonkeyPatch) -> Provis
     """A provisioned fleet whose audit bucket and controller's key exist, too."""
     monkeypatch.setattr(audit, "_silent_until", 0.0)
     fleet = provisioned.fleet
-    onprem.BucketProvider().create(audit_bucket_inputs(fleet))
-    inputs = onprem.controller_identity(fleet, f"{fleet.fleet}-audit")
-    where = {**onprem.where_of(fleet.cloud.onprem), "iam_endpoint": fleet.cloud.onprem.iam_endpoint}
-    onprem.IdentityProvider().create({**inputs, "generation": 1.0, "key": onprem.ACTIVE, **where})
+    onprem.BucketProvider().create(bucket_inputs(fleet, "audit"))
+    onprem.IdentityProvider().create(told(fleet, contents.controller_identity(fleet)))
     return provisioned
 
 
-def audit_bucket_inputs(fleet: Fleet) -> dict[str, Any]:
-    """What Pulumi would hand to BucketProvider for the audit bucket."""
-    name = f"{fleet.fleet}-audit"
-    locked = {"retention": "COMPLIANCE 1 days", "policy": onprem.audit_policy(name, tls=False)}
-    return bucket_inputs(fleet, name) | locked
-
-
-@pytest.fixture(scope="session")
-def inputs_of_audit_bucket() -> Callable[[Fleet], dict[str, Any]]:
-    """The function that says what Pulumi would hand to BucketProvider for the audit bucket."""
-    return audit_bucket_inputs
-
-
-def bucket_inputs(fleet: Fleet, name: str) -> dict[str, Any]:
+def bucket_inputs(fleet: Fleet, purpose: str) -> dict[str, Any]:
     """What Pulumi would hand to BucketProvider."""
-    plain = {"versioning": onprem.ENABLED, "policy": "", "retention": ""}
-    return {"bucket": name, **plain, **onprem.where_of(fleet.cloud.onprem)}
+    return {**contents.buckets(fleet, tls=False)[purpose], **onprem.where_of(fleet.cloud.onprem)}
 
 
 def identity_inputs(fleet: Fleet, host: str) -> dict[str, Any]:
-    """What Pulumi would hand to IdentityProvider: its numbers are floats."""
-    names = {purpose: f"{fleet.fleet}-{purpose}" for purpose in ("datasets", "models")}
-    inputs = onprem.identity(fleet, host, names)
-    return {
-        **inputs,
-        "generation": float(inputs["generation"]),
-        "key": onprem.ACTIVE,
-        "iam_endpoint": fleet.cloud.onprem.iam_endpoint,
-        **onprem.where_of(fleet.cloud.onprem),
-    }
+    """What Pulumi would hand to IdentityProvider for a host."""
+    return told(fleet, contents.host_identity(fleet, host))
+
+
+def told(fleet: Fleet, wanted: dict[str, Any]) -> dict[str, Any]:
+    """An identity's description as Pulumi hands it over: its numbers are floats."""
+    numbers = {"generation": float(wanted["generation"])}
+    where = {**onprem.where_of(fleet.cloud.onprem), "iam_endpoint": fleet.cloud.onprem.iam_endpoint}
+    return {**wanted, **numbers, "key": onprem.ACTIVE, **where}
 
 
 @pytest.fixture(scope="session")
@@ -199,7 +181,7 @@ def inputs_of_identity() -> Callable[[Fleet, str], dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def inputs_of_bucket() -> Callable[[Fleet, str], dict[str, Any]]:
-    """The function that says what Pulumi would hand to BucketProvider."""
+    """The function that says what Pulumi would hand to BucketProvider for a purpose."""
     return bucket_inputs
 
 

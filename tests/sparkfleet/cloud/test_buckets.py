@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sparkfleet.cloud import objectstore, onprem, policies
+from sparkfleet.cloud import contents, objectstore, onprem, policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def inputs(fleet: Fleet, inputs_of_bucket: Callable[..., Any]) -> dict[str, Any]:
     """What Pulumi hands to the provider for the datasets bucket."""
-    return dict(inputs_of_bucket(fleet, f"{fleet.fleet}-datasets"))
+    return dict(inputs_of_bucket(fleet, "datasets"))
 
 
 @pytest.fixture
@@ -60,17 +60,21 @@ def _suspend(admin: Any, bucket: str) -> None:
     admin.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
+def _retag(admin: Any, bucket: str) -> None:
+    admin.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "fleet", "Value": "other"}]})
+
+
 def _open_policy(admin: Any, bucket: str) -> None:
     opened = policies.tls_only(policies.bucket_arn(bucket))
     opened["Statement"][0]["Effect"] = "Allow"
     admin.put_bucket_policy(Bucket=bucket, Policy=policies.canonical(opened))
 
 
-@pytest.mark.parametrize(("named", "drift"), [("versioning", _suspend), ("policy", _open_policy)])
+@pytest.mark.parametrize(("named", "drift"), [("versioning", _suspend), ("policy", _open_policy), ("tags", _retag)])
 def test_what_was_changed_by_hand_is_named_and_put_back(
     bucket: str, inputs: dict[str, Any], admin: Any, named: str, drift: Callable[[Any, str], None]
 ) -> None:
-    """Suspended versioning and a policy from elsewhere show under their own name, and update mends them."""
+    """Suspended versioning, a policy and tags from elsewhere show under their own name, and update mends them."""
     provider = onprem.BucketProvider()
     drift(admin, bucket)
 
@@ -83,9 +87,9 @@ def test_what_was_changed_by_hand_is_named_and_put_back(
     assert not provider.diff(bucket, outputs, inputs).changes
 
 
-def test_a_described_policy_is_not_taken_for_drift(bucket: str, inputs: dict[str, Any]) -> None:
+def test_a_described_policy_is_not_taken_for_drift(bucket: str, fleet: Fleet, inputs: dict[str, Any]) -> None:
     """What the store gives back of our own policy equals what was described."""
-    described = inputs | {"policy": onprem.bucket_policy(bucket, tls=True)}
+    described = inputs | contents.buckets(fleet, tls=True)["datasets"]
     outputs = onprem.BucketProvider().update(bucket, inputs, described).outs
 
     assert onprem.BucketProvider().read(bucket, dict(outputs)).inputs == described

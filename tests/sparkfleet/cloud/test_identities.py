@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkfleet import secrets
-from sparkfleet.cloud import access_keys, identities, objectstore, only_key, onprem
+from sparkfleet.cloud import access_keys, objectstore, only_key, onprem
 from sparkfleet.cloud.access_keys import Held, Listed
 from sparkfleet.cloud.identities import plan_keys
 from sparkfleet.cloud.objectstore import Connection, Key
@@ -122,11 +122,12 @@ def test_killed_after_any_step_the_next_run_converges(
     rotating: bool,
 ) -> None:
     """Killed after any of its requests or writes, a run leaves a working key, and the next run ends in one key."""
-    onprem.BucketProvider().create(inputs_of_bucket(fleet, f"{fleet.fleet}-datasets"))
+    onprem.BucketProvider().create(inputs_of_bucket(fleet, "datasets"))
     inputs = inputs_of_identity(fleet, HOST)
     provider = onprem.IdentityProvider()
     iam = objectstore.iam(connection, objectstore.administrator(connection))
-    make_request, write = botocore.client.BaseClient._make_api_call, secrets.write
+    make_request = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]  # its stubs show no insides
+    write = secrets.write
 
     killed_after = 0
     finished = False
@@ -179,7 +180,7 @@ def _after(steps: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def _kept_key_works(connection: Connection, fleet: Fleet) -> bool:
-    held = identities.read_held(fleet.controller.store_key(HOST), f"{fleet.fleet}-{HOST}")
+    held = access_keys.read_held(fleet.controller.store_key(HOST), f"{fleet.fleet}-{HOST}")
     if held is None:
         return False
     objectstore.s3(connection, held.key).list_objects_v2(Bucket=f"{fleet.fleet}-datasets", Prefix=PREFIX)
@@ -230,7 +231,7 @@ def _lose_file(provisioned: Any, _user: str) -> None:
     provisioned.fleet.controller.store_key(HOST).unlink()
 
 
-DRIFTS = {
+DRIFTS: dict[str, list[Callable[[Any, str], None]]] = {
     "policies": [_edit_policy, _add_policy],
     "key": [_delete_key, _stop_key, _add_key, _lose_file],
 }

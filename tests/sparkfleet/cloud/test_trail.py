@@ -167,10 +167,10 @@ def test_what_waits_is_shipped_in_order_and_once(audited: Any) -> None:
 
 
 def test_the_audit_bucket_is_as_described_or_told(
-    audited: Any, inputs_of_audit_bucket: Callable[..., Any], inputs_of_bucket: Callable[..., Any], fleet: Fleet
+    audited: Any, inputs_of_bucket: Callable[..., Any], fleet: Fleet
 ) -> None:
     """No drift as made; a milder lock is named and put back; a state without the key `retention` reads as before."""
-    provider, inputs = onprem.BucketProvider(), inputs_of_audit_bucket(audited.fleet)
+    provider, inputs = onprem.BucketProvider(), inputs_of_bucket(audited.fleet, "audit")
     assert provider.read("x", dict(inputs)).inputs == inputs
     name = inputs["bucket"]
     audited.admin().put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=OTHER_LOCK)
@@ -181,17 +181,17 @@ def test_the_audit_bucket_is_as_described_or_told(
     provider.update("x", seen.outs, inputs)
     assert provider.read("x", dict(inputs)).inputs == inputs
 
-    plain = inputs_of_bucket(fleet, audited.datasets)
+    plain = inputs_of_bucket(fleet, "datasets")
     earlier = {key: value for key, value in plain.items() if key != "retention"}
     assert not provider.diff("x", earlier, plain).changes
     assert provider.read("x", earlier).inputs == plain
 
 
 def test_a_bucket_without_object_lock_is_not_taken_for_one(
-    provisioned: Any, inputs_of_audit_bucket: Callable[..., Any]
+    provisioned: Any, inputs_of_bucket: Callable[..., Any]
 ) -> None:
     """A bucket of that name that was made without lock fails with what to do, and is left as it is."""
-    inputs = inputs_of_audit_bucket(provisioned.fleet)
+    inputs = inputs_of_bucket(provisioned.fleet, "audit")
     provisioned.admin().create_bucket(Bucket=inputs["bucket"])
 
     with pytest.raises(StoreError, match="exists without object lock") as raised:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from sparkfleet import config
-from sparkfleet.cloud import onprem
-from sparkfleet.cloud.onprem import POLICY_NAME as POLICY
+from sparkfleet.cloud import contents
+from sparkfleet.cloud.contents import POLICY_NAME as POLICY
 from sparkfleet.errors import ConfigError
 from sparkfleet.host import sources, verify_request
 from sparkfleet.host.desired import Desired, desired
@@ -192,8 +192,7 @@ def test_secrets_are_references_in_every_file(tmp_path: Path) -> None:
 def test_only_hosts_with_the_role_may_write_models(bucket: str, hosts: list[str]) -> None:
     """Below the described prefix of the fleet's own bucket; of another bucket its owner decides."""
     fleet = config.parse(described(label={"models": {"bucket": bucket, "prefix": "triton"}}))
-    buckets = {"datasets": "office-datasets", "models": "office-models"}
-    identities = {host: json.loads(onprem.identity(fleet, host, buckets)["policies"][POLICY]) for host in fleet.hosts}
+    identities = {h: json.loads(contents.host_identity(fleet, h)["policies"][POLICY]) for h in fleet.hosts}
     writers = {
         host: statement["Resource"]
         for host, document in identities.items()
