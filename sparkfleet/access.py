@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sparkfleet.forms import Described, PublicKey, SecretReference, Url, UserName, matching
+from sparkfleet.forms import DNS_NAME, Described, PublicKey, SecretReference, Url, UserName, matching
 
 TAILSCALE_REPOSITORY = "https://pkgs.tailscale.com/stable/ubuntu"
 # Public: "Tailscale Inc. (Package repository signing key)".
@@ -28,6 +28,16 @@ Opening = Annotated[
     str, matching(re.compile(r"all|(tcp|udp)/[1-9][0-9]{0,4}"), '"tcp/8000", "udp/4791", or "all" for everything')
 ]
 Tag = Annotated[str, matching(r"tag:[a-z][a-z0-9-]{0,40}", 'a tag of the tailnet such as "tag:spark"')]
+Subject = Annotated[
+    str,
+    matching(
+        r"[^@\s\"*:]+@[^@\s\"*:]+|group:[^@\s\"*:]+@[^@\s\"*:]+|tag:[a-z][a-z0-9-]{0,40}"
+        r"|autogroup:(owner|admin|network-admin|it-admin|member)",
+        'a login such as "alice@example.com", "tag:NAME", "autogroup:admin" or another of these, or a group of the '
+        'identity provider such as "group:NAME@example.com"',
+    ),
+]
+Node = Annotated[str, matching(DNS_NAME, "a DNS name")]
 
 
 class User(Described):
@@ -83,6 +93,19 @@ class Access(Described):
     rotation: Rotation = Rotation()
 
 
+class TailnetPolicy(Described):
+    """Who reaches what in the tailnet, named as the tailnet knows them: `spark tailnet policy` renders it."""
+
+    operators: list[Subject] = Field(
+        default=["autogroup:admin"], min_length=1, description="run spark and pulumi: every host, and what it serves"
+    )
+    users: list[Subject] = Field(default_factory=list, description="log in on hosts, and use what they serve")
+    reviewers: list[Subject] = Field(default_factory=list, description="reach Label Studio alone")
+    nodes: dict[Node, str] = Field(
+        default_factory=dict, description="machines beside the fleet: name in this description → address in the tailnet"
+    )
+
+
 class Tailnet(Described):
     """The tailnet that hosts with the role tailnet join."""
 
@@ -91,6 +114,7 @@ class Tailnet(Described):
         default=None, description="an auth key, or an OAuth client's secret: hosts join with it, tagged"
     )
     tags: list[Tag] = Field(default=["tag:spark"], min_length=1)
+    policy: TailnetPolicy = TailnetPolicy()
     port: int = Field(default=41641, ge=1024, le=65535, description="UDP, for direct connections")
     repository: Url = Field(
         default=TAILSCALE_REPOSITORY, description="of the package, or a mirror; empty: the host's own sources have it"

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sparkfleet.fitness.gpu import CUDA_OF_BRANCH, CUDA_VERSION
 from sparkfleet.model import Role
+from sparkfleet.tailnet_checks import in_tailnet, policy_faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-# https://tailscale.com/kb/1015/100.x-addresses and /kb/1033/ip-and-dns-addresses
-TAILNET_NETWORKS = (ipaddress.ip_network("100.64.0.0/10"), ipaddress.ip_network("fd7a:115c:a1e0::/48"))
 
 CONTROLLER = "controller"
 
@@ -182,7 +180,8 @@ def _tailnet(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     """Who joins has a key to join with; who is reached over the tailnet alone has joined and says where it is."""
     access, tailnet = _map(raw.get("access")), _map(raw.get("tailnet"))
     joined = [name for name, host in hosts.items() if Role.TAILNET in _roles(host)]
-    faults = []
+    owners = {address: name for name, host in hosts.items() for address in _list(_map(host).get("addresses"))}
+    faults = policy_faults(_map(tailnet.get("policy")), tailnet.get("tags", ["tag:spark"]), owners)
     if joined and not tailnet.get("auth_key"):
         faults.append(f"tailnet.auth_key: missing; hosts with the role tailnet join with it ({', '.join(joined)})")
     if access.get("tailnet_only") is not True:
@@ -237,14 +236,6 @@ def _label(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     if hosts_of and len(set(ports.values())) < len(ports):
         faults.append(f"label.port: {label.get('port', 9811)} is also exporter.port")
     return faults
-
-
-def in_tailnet(address: str) -> bool:
-    """Whether an IP address is one that Tailscale gives out (100.64.0.0/10, fd7a:115c:a1e0::/48); a name is none."""
-    if _version(address) is None:
-        return False
-    found = ipaddress.ip_address(address)
-    return any(found in network for network in TAILNET_NETWORKS if network.version == found.version)
 
 
 def _interface(text: Any) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from sparkfleet.cross_checks import in_tailnet
 from sparkfleet.errors import LockdownError, SparkfleetError
 from sparkfleet.host.connection import Session, Target
+from sparkfleet.tailnet_checks import in_tailnet
 from sparkfleet.text import parsed
 
 if TYPE_CHECKING:

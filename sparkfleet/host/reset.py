@@ -11,13 +11,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet import audit
-from sparkfleet.cross_checks import in_tailnet
 from sparkfleet.errors import ResetError
 from sparkfleet.host import guard, lock
 from sparkfleet.host.connection import LoginRefusedError, Session, Target
 from sparkfleet.host.observe import COMMAND
 from sparkfleet.host.sources import PROJECT
 from sparkfleet.host.step import answered
+from sparkfleet.tailnet_checks import in_tailnet
 from sparkfleet.text import printable
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from sparkfleet.cross_checks import in_tailnet
 from sparkfleet.errors import LockdownError, UnreachableError
 from sparkfleet.host import guard
 from sparkfleet.host import lan as lans
 from sparkfleet.host.connection import HostKeyError, LoginRefusedError, Session, Target
+from sparkfleet.tailnet_checks import in_tailnet
 from sparkfleet.text import printable
 
 if TYPE_CHECKING:
