@@ -1,7 +1,7 @@
 """A name that was let in → a key of the lab's store that ends with the session, and may do what the role's policy says.
 
-versitygw has no STS: a session is a user of its own here, with the policy written out for the name, and its end is the
-user's. The session token is therefore checked by nobody; the key is.
+versitygw gives sessions to web identities alone, of a public issuer. Here a session is a user of its own, with the
+policy written out for the name, and its end is the user's. It has no token; the key is what the store checks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Sessions:
         return {
             "accessKeyId": made["AccessKeyId"],
             "secretAccessKey": made["SecretAccessKey"],
-            "sessionToken": secrets.token_urlsafe(64),
+            "sessionToken": "",
             "expiration": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 

@@ -41,9 +41,17 @@ REMEDY = "`systemctl start sparkfleet-identity.service` renews the certificate; 
 class SessionError(Exception):
     """There is no session; the message says what happened, what it usually means and what to do next."""
 
+    code = 1
+
     def __init__(self, what: str, usually: str, next_step: str) -> None:
         self.parts = [what, usually, next_step]
         super().__init__(f"{what}\n  This usually means: {usually}\n  Next: {next_step}")
+
+
+class SilentError(SessionError):
+    """Nobody answered: a later try may be let through."""
+
+    code = os.EX_TEMPFAIL
 
 
 class RefusedError(Exception):
@@ -158,7 +166,7 @@ def create(told: dict[str, str], identity: Identity) -> Any:
             said = str(getattr(error, "reason", error))
         if attempt < TRIES - 1:
             sleep(PAUSE_S * 2**attempt)
-    raise SessionError(
+    raise SilentError(
         f"{told['endpoint']} does not answer: {said}",
         "the network of this host, or its clock, is wrong; or the service is down",
         "the session at hand lasts up to an hour; the next try asks again.",
@@ -255,7 +263,8 @@ def ask(place: str) -> dict[str, Any]:
             "`systemctl status 'sparkfleet-credentials*'` shows the sockets and who they are for.",
         ) from None
     if "Error" in answer:
-        raise SessionError(*answer["Error"])
+        code, *parts = answer["Error"]
+        raise (SilentError if code == SilentError.code else SessionError)(*parts)
     return dict(answer)
 
 
@@ -267,8 +276,8 @@ def main(verb: str, *words: str) -> int:
     except SessionError as error:
         print(error, file=sys.stderr)
         if verb != "answer":
-            return 1
-        print(json.dumps({"Error": error.parts}))  # whoever asked says it again; the journal has it, too
+            return error.code
+        print(json.dumps({"Error": [error.code, *error.parts]}))  # whoever asked says it again; the journal has it, too
     return 0
 
 

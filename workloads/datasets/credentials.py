@@ -1,7 +1,9 @@
 """A store's description → access keys: from the host's own key file, an AWS profile, or the environment.
 
 The key file answers as a credential_process does, {"Version": 1, "AccessKeyId", "SecretAccessKey"}, and a rotation
-replaces it: what is read here counts for some minutes, so that a long sync follows. No secret is kept or told.
+replaces it: what is read here counts for some minutes, so that a long sync follows. What a process answers is kept in
+memory until it is nearly over: the engine asks before every request once less than five minutes are left (obstore 0.12,
+measured), and each answer may be a session that somebody has to make. No secret is told.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import json
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloads.errors import ConfigError, printable
+from workloads.errors import ConfigError, NodeError, StoreError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 COUNTS_FOR = dt.timedelta(minutes=5)
 PROCESS_S = 60
+MOST_LINES = 4  # of what a process says when it fails
+RENEWED_BEFORE = dt.timedelta(minutes=10)  # as AWS' own SDKs do, before a session ends
+PAUSE = dt.timedelta(seconds=20)  # after a process that failed, while the session at hand lasts
 EXPORT = "credential_process = aws configure export-credentials --profile {} --format process"
 
 
@@ -63,6 +69,33 @@ class Profile:
         )
 
 
+@dataclass
+class Remembered:
+    """The answer of a process, asked for again before it ends; one that fails then is asked again, and again."""
+
+    ask: Callable[[], Keys]
+    clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+    _kept: Keys | None = None
+    _ask_at: dt.datetime | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self) -> Keys:
+        """What is valid now; raises ConfigError or StoreError when nothing is."""
+        with self._lock:
+            now, kept = self.clock(), self._kept
+            if kept and self._ask_at and now < min(self._ask_at, kept.expires_at):
+                return kept
+            try:
+                self._kept = fresh = self.ask()
+            except NodeError:
+                if not kept or kept.expires_at <= now:
+                    raise
+                self._ask_at = now + PAUSE
+                return kept
+            self._ask_at = fresh.expires_at - min(RENEWED_BEFORE, (fresh.expires_at - now) / 2)
+            return fresh
+
+
 def source(at: StoreAt, environment: Mapping[str, str] = os.environ) -> Callable[[], Keys] | None:
     """What answers with keys each time it is called; None leaves that to the environment."""
     if at.credentials:
@@ -70,7 +103,7 @@ def source(at: StoreAt, environment: Mapping[str, str] = os.environ) -> Callable
         return lambda: _of_file(file)
     if at.profile:
         found = profile(at.profile, environment)
-        return found.keys
+        return Remembered(found.keys) if "credential_process" in found.values else found.keys
     return None
 
 
@@ -114,17 +147,26 @@ def _of_process(words: list[str], name: str) -> Keys:
         done = subprocess.run(words, capture_output=True, check=True, timeout=PROCESS_S)
         return _answer(json.loads(done.stdout))
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"the credential_process of the AWS profile {printable(name)} gave no key: {type(error).__name__}"
+        failed = error if isinstance(error, subprocess.CalledProcessError) else None
+        said = _said(failed) if failed else ""
+        kind = StoreError if failed and failed.returncode == os.EX_TEMPFAIL else ConfigError
+        raise kind(
+            f"the credential_process of the AWS profile {printable(name)} gave no key: {said or type(error).__name__}"
         ) from None
 
 
+def _said(error: subprocess.CalledProcessError) -> str:
+    """What a process said of its failure, on a line each; never what it printed as an answer."""
+    lines = error.stderr.decode(errors="replace").strip().splitlines()[-MOST_LINES:]
+    return "\n  ".join(printable(line.strip()) for line in lines)
+
+
 def _answer(data: dict[str, Any]) -> Keys:
-    keys = _keys(str(data["AccessKeyId"]), str(data["SecretAccessKey"]), data.get("SessionToken"))
+    keys = _keys(str(data["AccessKeyId"]), str(data["SecretAccessKey"]), data.get("SessionToken") or None)
     if not data.get("Expiration"):
         return keys
     until = dt.datetime.fromisoformat(str(data["Expiration"]))
-    return Keys(keys.access_key_id, keys.secret_access_key, keys.token, min(until, keys.expires_at))
+    return Keys(keys.access_key_id, keys.secret_access_key, keys.token, until)
 
 
 def _keys(key_id: str, secret: str, token: str | None) -> Keys:

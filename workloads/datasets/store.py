@@ -20,10 +20,11 @@ from workloads.datasets import credentials
 from workloads.errors import ConfigError, DamagedError, NodeError, StoreError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from workloads.datasets.config import StoreAt
+    from workloads.datasets.credentials import Keys
 
 CHUNK_BYTES = 4 << 20  # of a stream: what one connection holds in memory
 UPLOAD_PART_BYTES = 16 << 20  # S3 allows 10,000 of them: 160 GiB a file
@@ -62,8 +63,9 @@ class Store:
         if endpoint:
             # One DNS name serves all buckets of a store on the premises.
             options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+        self._without_key: NodeError | None = None
         if keys := credentials.source(at):
-            options["credential_provider"] = lambda: asdict(keys())
+            options["credential_provider"] = self._provided(keys)
         self.where, self.bucket = endpoint or "S3", bucket
         client = {**CLIENT, "allow_http": bool(endpoint and endpoint.startswith("http://"))}
         try:
@@ -140,11 +142,27 @@ class Store:
             found = obstore.list_with_delimiter(self._store, prefix or None)["common_prefixes"]
         return [path.rpartition("/")[2] for path in found]
 
+    def _provided(self, keys: Callable[[], Keys]) -> Callable[[], dict[str, Any]]:
+        """What the engine asks for keys; it would tell a failure as one of the network."""
+
+        def answer() -> dict[str, Any]:
+            try:
+                given = asdict(keys())
+            except NodeError as error:
+                self._without_key = error
+                raise
+            self._without_key = None
+            return given
+
+        return answer
+
     @contextlib.contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
         try:
             yield
         except (BaseError, FileNotFoundError) as error:
+            if self._without_key:
+                raise self._without_key from None
             raise explained(str(error), f"{doing} in bucket {self.bucket} of {self.where}") from error
 
 

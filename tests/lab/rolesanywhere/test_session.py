@@ -123,7 +123,7 @@ def test_a_service_that_is_away_is_asked_three_times(anywhere: Anywhere, monkeyp
     monkeypatch.setattr(roles_anywhere, "sleep", pauses.append)
     config = anywhere.host(issue("spark-01", anywhere.issuing))
     anywhere.endpoint.stop()
-    with pytest.raises(roles_anywhere.SessionError, match=r"does not answer: .*refused"):
+    with pytest.raises(roles_anywhere.SilentError, match=r"does not answer: .*refused"):
         roles_anywhere.session(config)
     assert pauses == [1.0, 2.0]
 

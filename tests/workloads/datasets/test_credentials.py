@@ -10,7 +10,7 @@ import pytest
 
 from workloads.datasets import credentials
 from workloads.datasets.config import StoreAt
-from workloads.errors import ConfigError
+from workloads.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +79,7 @@ def test_a_profile_may_name_a_process_or_hold_keys(tmp_path: Path) -> None:
     [
         ("[profile worker]\nsso_session = x\n", "credential_process = aws configure export-credentials"),
         ("[profile worker]\ncredential_process = false\n", "gave no key: CalledProcessError"),
+        ("[profile worker]\ncredential_process = sh -c 'echo expired >&2; false'\n", "gave no key: expired"),
         ("[profile worker]\ncredential_process = echo {}\n", "gave no key: KeyError"),
         ("[profile other]\n", "no AWS profile worker"),
         ("no section\n", "cannot be read: MissingSectionHeaderError"),
@@ -92,6 +93,62 @@ def test_a_profile_without_a_key_is_told_with_what_to_do(tmp_path: Path, config:
     assert said in str(caught.value)
 
 
+def test_a_process_that_nobody_answered_is_no_fault_of_the_description(tmp_path: Path) -> None:
+    """Its code says so (EX_TEMPFAIL), as `sh` and every other program can: the next run asks again."""
+    env = profiles(tmp_path, "[profile worker]\ncredential_process = sh -c 'echo away >&2; exit 75'\n")
+    with pytest.raises(StoreError, match="gave no key: away"):
+        credentials.profile("worker", env).keys()
+
+
 def test_without_either_the_environment_decides() -> None:
     """As every S3 client does."""
     assert credentials.source(StoreAt()) is None
+
+
+class Asked:
+    """A process that answers with sessions of an hour, a clock, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.now = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+        self.times = 0
+        self.away = False
+        self.remembered = credentials.Remembered(self.ask, lambda: self.now)
+
+    def ask(self) -> credentials.Keys:
+        """The next session."""
+        self.times += 1
+        if self.away:
+            raise ConfigError("it is away")
+        return credentials.Keys(f"{self.times}", SECRET, "t", self.now + dt.timedelta(hours=1))
+
+    def after(self, minutes: float) -> str:
+        """The key that counts so much later."""
+        self.now += dt.timedelta(minutes=minutes)
+        return self.remembered().access_key_id
+
+
+def test_a_session_is_asked_for_once_and_again_before_it_ends() -> None:
+    """The engine asks before each request: no process and no session of its own for each of them."""
+    asked = Asked()
+    assert [asked.after(0), asked.after(0.01), asked.after(49.9), asked.after(0.1)] == ["1", "1", "1", "2"]
+    assert asked.times == 2
+
+
+def test_who_is_away_is_asked_again_while_the_session_lasts() -> None:
+    """An hour's work does not end because nobody answers for some minutes of it; nor is anybody asked all the time."""
+    asked = Asked()
+    asked.after(0)
+    asked.away = True
+    assert {asked.after(50), asked.after(0.1), asked.after(0.1), asked.after(5)} == {"1"}
+    assert asked.times == 3
+    asked.away = False
+    assert asked.after(1) == "4"
+
+
+def test_a_session_that_has_ended_is_not_used() -> None:
+    """Then the reason why there is no other is what is told."""
+    asked = Asked()
+    asked.after(0)
+    asked.away = True
+    with pytest.raises(ConfigError, match="away"):
+        asked.after(60)
