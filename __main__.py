@@ -17,6 +17,7 @@ from sparkfleet.cloud.provide import provide
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import sources
 from sparkfleet.host.desired import desired
+from sparkfleet.host.parts.identity import asked, authority_first
 from sparkfleet.host.roles import DASHBOARDS
 from sparkfleet.host.spark_host import SparkHost
 
@@ -32,10 +33,12 @@ def program() -> None:
             'Run `eval "$(make -s env)"`, or export it, to let the others converge.'
         )
     cloud = provide(fleet, read.rules.values())
-    for name, host in wanted.items():
-        identity = cloud.identities.get(name)
-        opts = pulumi.ResourceOptions(depends_on=[identity] if identity else [])
-        cloud.end_old_keys(name, SparkHost(fleet, host, cloud.key_ids.get(name), opts))
+    made: dict[str, SparkHost] = {}
+    for name in authority_first(fleet):
+        before = [cloud.identities.get(name), cloud.authority, *(made[other] for other in asked(fleet, name))]
+        opts = pulumi.ResourceOptions(depends_on=[resource for resource in before if resource])
+        made[name] = SparkHost(fleet, wanted[name], cloud.versions, opts)
+        cloud.end_old_keys(name, made[name])
     if fleet.monitoring.grafana.mode == "push":
         GrafanaContent(fleet, [read.raw[path].decode() for path in DASHBOARDS], read.rules.values())
     pulumi.export("fleet", fleet.fleet)

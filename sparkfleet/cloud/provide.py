@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from sparkfleet.model import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pulumi import Output, Resource
 
+    from sparkfleet.cloud.authority import Authority
     from sparkfleet.model import Fleet
 
 
@@ -20,8 +23,11 @@ class CloudResources:
     identities: Mapping[str, Resource] = field(default_factory=dict)
     """Host name → the resource that must exist before the host can be given its access to the store."""
 
-    key_ids: Mapping[str, Output[str]] = field(default_factory=dict)
-    """Host name → the id of the object-store key that the controller will hold for it; unknown until it is made."""
+    versions: Mapping[str, Output[str]] = field(default_factory=dict)
+    """Name of a secret → the version that the controller will hold: a key's id, a certificate's fingerprint."""
+
+    authority: Authority | None = None
+    """The fleet's certificate authority, which must exist before the hosts that run it or ask it."""
 
     buckets: Mapping[str, Output[str]] = field(default_factory=dict)
     """"datasets", "models" and "audit" → the bucket's name."""
@@ -38,6 +44,16 @@ def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
 
     `rules`: the texts of the exporters' rule files, for an account whose AMP workspace evaluates the alerts.
     """
+    if not fleet.with_role(Role.AUTHORITY):
+        return _provided(fleet, rules, None)
+    from sparkfleet.cloud.authority import Authority
+
+    authority = Authority(fleet)
+    found = _provided(fleet, rules, authority)
+    return replace(found, authority=authority, versions={**found.versions, **authority.versions})
+
+
+def _provided(fleet: Fleet, rules: Iterable[str], authority: Authority | None) -> CloudResources:  # noqa: ARG001
     # Imported late: pulumi_aws costs a second, and who has no account should not pay for it.
     if fleet.cloud.provider == "onprem" and fleet.cloud.onprem:
         from pulumi import ResourceOptions
@@ -53,7 +69,7 @@ def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
 
         return CloudResources(
             identities=store.identities,
-            key_ids={name: identity.access_key_id for name, identity in store.identities.items()},
+            versions={f"s3/{name}": identity.access_key_id for name, identity in store.identities.items()},
             buckets={purpose: bucket.bucket for purpose, bucket in store.buckets.items()},
             end_old_keys=end_old_keys,
         )

@@ -11,6 +11,7 @@ import os
 import threading
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pulumi  # noqa: TC002  (Pulumi reads the annotations of a resource)
@@ -35,6 +36,8 @@ from sparkfleet.host.sources import PROJECT
 from sparkfleet.model import Fleet
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sparkfleet.host.desired import Desired
 
 OUTSIDE_THE_DIFF = ("addresses", "port", "user", "sysfs")
@@ -120,20 +123,19 @@ class SparkHost(Resource, module="spark", name="Host"):
         self,
         fleet: Fleet,
         desired: Desired,
-        key_id: pulumi.Output[str] | None = None,
+        versions: Mapping[str, pulumi.Output[str]] = MappingProxyType({}),
         opts: ResourceOptions | None = None,
     ) -> None:
         """Register the host under its name; the name is state: another name is another resource.
 
-        `key_id`: which object-store key the host is to hold; its settings then wait for it.
+        `versions`: by name, which version of a secret the host is to hold; its settings then wait for it.
         """
         host = fleet.hosts[desired.host]
         settings: dict[str, pulumi.Input[str]] = dict(desired.settings)
-        if key_id is not None:
-            for parts in desired.parts.values():
-                for path, secret in parts.secrets.items():
-                    if secret.name == f"s3/{desired.host}":
-                        settings[f"secret:{path}"] = key_id.apply(partial(secret_setting, secret))
+        for parts in desired.parts.values():
+            for path, secret in parts.secrets.items():
+                if secret.name in versions:
+                    settings[f"secret:{path}"] = versions[secret.name].apply(partial(secret_setting, secret))
         super().__init__(
             SparkHostProvider(),
             desired.host,
