@@ -16,6 +16,14 @@ from sparkfleet.forms import AwsRegion, Described, HostName, SecretReference, ma
 LogDays = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
 Mail = Annotated[str, matching(r"[^@\s,;<>\"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "a mail address")]
 
+# S3 user guide, "General purpose bucket naming rules"; a purpose such as -artifacts follows it.
+BucketPrefix = Annotated[
+    str,
+    matching(
+        r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9][a-z0-9-]{2,30}",
+        '3 to 31 characters a-z, 0-9 and "-", not beginning with xn--, sthree- or amzn-s3-demo-',
+    ),
+]
 # S3 user guide, "Using cost allocation S3 bucket tags"; the prefix aws: is Amazon's own.
 TagKey = Annotated[
     str, matching(r"(?!aws:)[A-Za-z0-9 +=._:/@-]{1,128}", "a tag's key: letters, digits, + - = . _ : / @")
@@ -37,7 +45,7 @@ class Aws(Described):
     """The AWS account; credentials come from the environment, as Pulumi expects them."""
 
     region: AwsRegion
-    bucket_prefix: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,30}$", description="bucket names are global")
+    bucket_prefix: BucketPrefix = Field(description="bucket names are global")
     trust_bundle: Path | None = Field(
         default=None, description="PEM of an authority of your own; null: the fleet's, which the role authority runs"
     )

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 
+from sparkfleet.cloud_checks import cloud_faults
 from sparkfleet.fitness.gpu import CUDA_OF_BRANCH, CUDA_VERSION
 from sparkfleet.model import Role
 from sparkfleet.tailnet_checks import in_tailnet, policy_faults
@@ -17,13 +18,10 @@ from sparkfleet.tailnet_checks import in_tailnet, policy_faults
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONTROLLER = "controller"
-
-
 def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
-    single = [*_names(raw, hosts), *_cloud(_map(raw.get("cloud"))), *_evaluator(raw), *_node(raw, hosts)]
+    single = [*_names(raw, hosts), *cloud_faults(raw, hosts), *_evaluator(raw), *_node(raw, hosts)]
     single += [*_toolkit(_map(raw.get("gpu"))), *_ollama(_map(raw.get("ollama"))), *_datasets(raw, hosts)]
     single += _label(raw, hosts)
     return [
@@ -39,10 +37,7 @@ def cross_faults(raw: Mapping[str, Any]) -> list[str]:
 def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     """Hosts and users that are named in one place and described, or reserved, in another."""
     user = _map(raw.get("controller")).get("user", "sparkfleet")
-    generations = _map(_map(raw.get("cloud")).get("generations"))
-    faults = [f"cloud.generations.{n}: no such host" for n in generations if n not in {*hosts, CONTROLLER}]
-    if CONTROLLER in hosts:
-        faults.append(f"hosts.{CONTROLLER}: is the name of the controller's own identity; give the host another")
+    faults = []
     for check, waiver in _map(raw.get("waivers")).items():
         unknown = [name for name in _list(_map(waiver).get("hosts")) if name not in hosts]
         faults += [f"waivers.{check}.hosts: {name}: no such host" for name in unknown]
@@ -59,14 +54,6 @@ def _names(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     if access.get("console") and console == user:
         faults.append(f"access.console.user: {console} is the automation user; sshd refuses the console's account")
     return faults
-
-
-def _cloud(cloud: Mapping[str, Any]) -> list[str]:
-    return [
-        f"cloud.{provider}: missing; provider {provider} needs this section"
-        for provider in ("aws", "onprem")
-        if cloud.get("provider") == provider and cloud.get(provider) is None
-    ]
 
 
 def _addresses(hosts: Mapping[str, Any]) -> list[str]:

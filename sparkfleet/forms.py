@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
+from sparkfleet import regions
+
 # Each must match the whole value: `$` would let a line break through, into files that have one setting a line.
 HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
@@ -88,7 +90,7 @@ PackageName = Annotated[str, matching(PACKAGE_NAME, "the name of a Debian packag
 Timezone = Annotated[str, matching(TIMEZONE, 'a time zone such as "Europe/Berlin"')]
 SysctlKey = Annotated[str, matching(SYSCTL_KEY, 'a kernel setting such as "net.core.somaxconn"')]
 Url = Annotated[str, matching(r"(https?://[^\s\"'\\]+)?", 'an address such as "https://example.org/x", or ""')]
-AwsRegion = Annotated[str, matching(r"[a-z]{2}(-[a-z]+)+-\d", 'an AWS region such as "eu-central-1"')]
+AwsRegion = Annotated[str, AfterValidator(regions.known)]
 HostPath = Annotated[Path, AfterValidator(_host_path)]
 # As the probe reads it back: words with one space between them.
 SysctlValue = Annotated[str, matching(re.compile(r"\S+( \S+)*"), "words with single spaces between them")]
