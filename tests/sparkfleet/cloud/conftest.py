@@ -180,6 +180,12 @@ def inputs_of_identity() -> Callable[[Fleet, str], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def told_identity() -> Callable[[Fleet, dict[str, Any]], dict[str, Any]]:
+    """The function that says what Pulumi would hand to IdentityProvider for a description of `contents`."""
+    return told
+
+
+@pytest.fixture(scope="session")
 def inputs_of_bucket() -> Callable[[Fleet, str], dict[str, Any]]:
     """The function that says what Pulumi would hand to BucketProvider for a purpose."""
     return bucket_inputs
