@@ -1,4 +1,4 @@
-"""What a host may not do beside the table of decisions, by a store that enforces the policy: real keys, real requests."""
+"""What a host may not do beside the table of decisions, refused by a store that enforces the policy: real requests."""
 
 from __future__ import annotations
 
