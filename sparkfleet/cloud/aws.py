@@ -1,270 +1,233 @@
-"""Fleet → buckets, a key, a keyless role for the hosts and AMP's alerts in an AWS account, as pulumi-aws resources.
+"""Fleet → its part of an AWS account: buckets, keys, roles without keys, who watches and who is told, what it may cost.
 
 Mocked: tested without a live account, by recording what is registered (tests/sparkfleet/cloud/test_aws.py).
 Hosts hold no AWS key. They present a certificate to IAM Roles Anywhere and get a session of at most an hour whose
-prefix is the certificate's common name. The authority's certificate is an input (`cloud.aws.trust_bundle`); making that
-authority and the hosts' certificates is not done here. Without the input there are buckets and no role: a role that no
-trust anchor narrows down must not exist.
+prefix is the certificate's common name. Without an authority there are buckets and no role: a role that no trust anchor
+narrows down must not exist.
 
-State: the names given to `Account`, `ProtectedBucket`, `HostRole`, `Alerts` and their children are part of the stack's
-state; changing one replaces the resource unless an alias is added.
+State: `sparkfleet:cloud:Account` and the names given below are part of the stack's state; changing one replaces the
+resource unless an alias is added. The parts, in `sparkfleet.cloud.account`, say so of their own.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pulumi
 import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from sparkfleet.cloud import policies
+from sparkfleet.cloud.account import permissions
+from sparkfleet.cloud.account.alarms import Alarms
+from sparkfleet.cloud.account.buckets import Lock, ProtectedBucket
+from sparkfleet.cloud.account.data_events import DataEvents
+from sparkfleet.cloud.account.keys import key
+from sparkfleet.cloud.account.lifecycle import rules as lifecycle
+from sparkfleet.cloud.account.permissions import Owner
+from sparkfleet.cloud.account.roles import CalypsoRole, HostRole, boundary
+from sparkfleet.cloud.account.spending import Spending
+from sparkfleet.cloud.account.telling import Topic
+from sparkfleet.cloud.account.workspace import Alerts, Workspace
 from sparkfleet.errors import ConfigError
-from sparkfleet.monitoring.amp import alertmanager_definition, rule_namespace
+from sparkfleet.model import Role
+from sparkfleet.monitoring.amp import rule_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from sparkfleet.clouds import Aws
     from sparkfleet.model import Fleet
-    from sparkfleet.telemetry import Amp
 
-SESSION_S = 3600
-ABANDONED_UPLOAD_DAYS = 7
-KEY_DELETION_DAYS = 30  # the longest that AWS grants to notice a mistake
+T = TypeVar("T")
+
+DATA = ("datasets", "models", "artifacts")
+"""The buckets in which roles of the fleet may do something."""
 
 
 class Account(pulumi.ComponentResource):
-    """The fleet's part of an AWS account: a KMS key, buckets `datasets`, `models`, `audit`, the hosts' role, alerts."""
+    """The fleet's part of an AWS account."""
 
     buckets: dict[str, aws.s3.Bucket]
+    """datasets, models, artifacts, audit and logs."""
+
+    hosts: HostRole | None = None
+    """Trust anchor, role and profile of the hosts; none without an authority."""
+
+    calypso: CalypsoRole | None = None
+
     identities: dict[str, pulumi.Resource]
+    """Host name → what must exist before the host can get a session."""
+
     controller_policy: Output[str]
     """What the controller's own credentials need beside what made all this: to add audit records and list them."""
 
-    def __init__(self, fleet: Fleet, where: Aws, rules: Iterable[str], opts: ResourceOptions | None = None) -> None:
-        """Register everything under one component named after the fleet; `rules`: the texts of all rule files.
-
-        Raises ConfigError when the trust bundle cannot be read.
-        """
-        super().__init__("sparkfleet:cloud:Account", fleet.fleet, None, opts)
-        tags = {"project": "sparkfleet", "fleet": fleet.fleet}
-        provider = aws.Provider(
-            "aws", region=where.region, default_tags={"tags": tags}, opts=ResourceOptions(parent=self)
-        )
-        child = ResourceOptions(parent=self, providers={"aws": provider})
-        key = data_key(fleet.fleet, ResourceOptions(parent=self, provider=provider))
-        protected = {
-            purpose: ProtectedBucket(purpose, fleet.bucket(purpose), key.arn, child)
-            for purpose in ("datasets", "models")
-        }
-        days = fleet.cloud.audit_retention_days
-        protected["audit"] = ProtectedBucket("audit", fleet.bucket("audit"), None, child, locked_days=days)
-        self.buckets = {purpose: each.bucket for purpose, each in protected.items()}
-        self.controller_policy = self.buckets["audit"].arn.apply(
-            lambda arn: policies.canonical(policies.controller_access(arn, stamps=False))
-        )
-        self.identities = {}
-        if where.trust_bundle:
-            access = Output.all(
-                datasets=self.buckets["datasets"].arn, models=self.buckets["models"].arn, key=key.arn
-            ).apply(lambda arns: _access(arns, where.region, fleet))
-            role = HostRole(fleet.fleet, list(fleet.hosts), _certificate(where.trust_bundle), access, child)
-            self.identities = dict.fromkeys(fleet.hosts, role.profile)
-        else:
-            pulumi.log.warn("cloud.aws.trust_bundle is not set: the hosts get no role in this account", self)
-        if fleet.monitoring.alerts == "amp" and fleet.monitoring.amp:
-            Alerts(fleet.fleet, fleet.monitoring.amp, rule_namespace(rules, fleet.monitoring.runbooks), child)
-        self.register_outputs({purpose: bucket.bucket for purpose, bucket in self.buckets.items()})
-
-
-class ProtectedBucket(pulumi.ComponentResource):
-    """A bucket that is versioned, encrypted, closed to the public and to requests without TLS.
-
-    With `locked_days` nobody changes or deletes an object before: object lock in COMPLIANCE mode.
-    """
-
-    bucket: aws.s3.Bucket
+    told: dict[str, Output[str]]
+    """What people write into the description afterwards: the workspace's id and address, the topics' ARNs."""
 
     def __init__(
         self,
-        name: str,
-        bucket: str,
-        key_arn: Output[str] | None,
-        opts: ResourceOptions,
+        fleet: Fleet,
+        where: Aws,
+        rules: Iterable[str],
+        opts: ResourceOptions | None = None,
         *,
-        locked_days: int | None = None,
+        authority_pem: Output[str] | None = None,
     ) -> None:
-        """Register bucket `bucket` and what protects it, all named `name`; without `key_arn` S3's own key encrypts."""
-        super().__init__("sparkfleet:cloud:ProtectedBucket", name, None, opts)
-        child = ResourceOptions(parent=self)
-        self.bucket = aws.s3.Bucket(
-            name,
-            bucket=bucket,
-            force_destroy=False,
-            object_lock_enabled=True if locked_days else None,
-            opts=stateful(ResourceOptions(parent=self)),
-        )
-        versioning = self._keep_history(name)
-        if locked_days:
-            aws.s3.BucketObjectLockConfiguration(
-                name,
-                bucket=self.bucket.id,
-                rule={"default_retention": {"mode": "COMPLIANCE", "days": locked_days}},
-                opts=ResourceOptions(parent=self, depends_on=[versioning]),
-            )
-        self._encrypt(name, key_arn)
-        aws.s3.BucketOwnershipControls(
-            name, bucket=self.bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=child
-        )
-        closed = aws.s3.BucketPublicAccessBlock(
-            name,
-            bucket=self.bucket.id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=child,
-        )
-        document = Output.all(self.bucket.arn, key_arn).apply(lambda arns: _bucket_policy(arns[0], arns[1]))
-        # S3 answers "conflicting operation" when policy and access block are put at the same time.
-        after_closing = ResourceOptions(parent=self, depends_on=[closed])
-        aws.s3.BucketPolicy(name, bucket=self.bucket.id, policy=document, opts=after_closing)
-        self.register_outputs({"bucket": self.bucket.bucket})
+        """Register everything under one component named after the fleet.
 
-    def _encrypt(self, name: str, key_arn: Output[str] | None) -> None:
-        # S3's own key: only then a list shows each object's MD5, by which `spark audit --verify` compares it.
-        default = {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn} if key_arn else {"sse_algorithm": "AES256"}
-        aws.s3.BucketServerSideEncryptionConfiguration(
-            name,
-            bucket=self.bucket.id,
-            rules=[
-                {
-                    "apply_server_side_encryption_by_default": default,
-                    # One KMS request a bucket and day instead of one an object.
-                    "bucket_key_enabled": bool(key_arn),
-                }
-            ],
-            opts=ResourceOptions(parent=self),
+        `rules`: the texts of all rule files. `authority_pem`: the certificate of the fleet's own authority; the
+        description's `trust_bundle` goes before it. Raises ConfigError when the bundle cannot be read.
+        """
+        super().__init__("sparkfleet:cloud:Account", fleet.fleet, None, opts)
+        certificate = _certificate(where.trust_bundle) if where.trust_bundle else authority_pem
+        tags = {**fleet.cloud.tags, "project": "sparkfleet", "fleet": fleet.fleet}
+        provider = aws.Provider(
+            "aws", region=where.region, default_tags={"tags": tags}, opts=ResourceOptions(parent=self)
         )
+        self._fleet, self._where = fleet, where
+        self._child = ResourceOptions(parent=self, providers={"aws": provider})
+        self._own = ResourceOptions(parent=self, provider=provider)
+        asked = aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=provider, parent=self))
+        self._owner = asked.arn.apply(lambda arn: Owner.of(arn, where.region))
+        self._keep()
+        self._watch(rules)
+        if certificate:
+            self._let_in(certificate)
+        else:
+            pulumi.log.warn("no authority: the hosts get no role in this account (cloud.aws.trust_bundle)", self)
+        self.register_outputs({purpose: bucket.bucket for purpose, bucket in self.buckets.items()})
 
-    def _keep_history(self, name: str) -> aws.s3.BucketVersioning:
-        versioning = aws.s3.BucketVersioning(
-            name,
-            bucket=self.bucket.id,
-            versioning_configuration={"status": "Enabled"},
-            opts=ResourceOptions(parent=self),
-        )
-        aws.s3.BucketLifecycleConfiguration(
-            name,
-            bucket=self.bucket.id,
-            rules=[
-                {
-                    "id": "abort-abandoned-uploads",
-                    "status": "Enabled",
-                    "filter": {"prefix": ""},
-                    "abort_incomplete_multipart_upload": {"days_after_initiation": ABANDONED_UPLOAD_DAYS},
-                }
-            ],
-            opts=ResourceOptions(parent=self, depends_on=[versioning]),
-        )
-        return versioning
+    def _keep(self) -> None:
+        """The keys and the buckets."""
+        name, cloud, where = self._fleet.fleet, self._fleet.cloud, self._where
+        data = self._policy(lambda owner: policies.key_administration(owner.root))
+        self._data_key = key("data", f"sparkfleet-{name}", f"sparkfleet {name}: datasets and models", data, self._own)
+        watch = self._policy(lambda owner: permissions.watch_key(owner, name))
+        described = f"sparkfleet {name}: topics, logs, samples"
+        self._watch_key = key("watch", f"sparkfleet-{name}-watch", described, watch, self._own)
 
-
-class HostRole(pulumi.ComponentResource):
-    """One role for all hosts, reached by certificate; the common name decides which prefix a session may use."""
-
-    profile: aws.rolesanywhere.Profile
-
-    def __init__(
-        self, fleet: str, hosts: list[str], certificate: str, access: Output[str], opts: ResourceOptions
-    ) -> None:
-        """Register trust anchor, role, policy and profile; `certificate` is the authority's, in PEM."""
-        super().__init__("sparkfleet:cloud:HostRole", f"{fleet}-hosts", None, opts)
-        child = ResourceOptions(parent=self)
-        anchor = aws.rolesanywhere.TrustAnchor(
-            "hosts",
-            name=f"{fleet}-hosts",
-            enabled=True,
-            source={"source_type": "CERTIFICATE_BUNDLE", "source_data": {"x509_certificate_data": certificate}},
-            opts=child,
-        )
-        role = aws.iam.Role(
-            "hosts",
-            name=f"{fleet}-hosts",
-            description="What a Spark of the fleet may do; its certificate's common name is its prefix",
-            assume_role_policy=anchor.arn.apply(
-                lambda arn: policies.canonical(policies.roles_anywhere_trust(arn, hosts))
+        names = {purpose: self._fleet.bucket(purpose) for purpose in (*DATA, "audit", "logs")}
+        sources = [names[purpose] for purpose in (*DATA, "audit")]
+        self._logs = ProtectedBucket(
+            "logs",
+            names["logs"],
+            lambda arn: _document(
+                Output.all(self._owner, arn),
+                lambda known: permissions.log_bucket(known[0], known[1], name, map(known[0].bucket, sources)),
             ),
-            max_session_duration=SESSION_S,
-            opts=child,
+            self._child,
+            rules=lifecycle("logs", where.log_retention_days),
         )
-        policy = aws.iam.Policy("hosts", name=f"{fleet}-hosts", policy=access, opts=child)
-        attached = aws.iam.RolePolicyAttachment("hosts", role=role.name, policy_arn=policy.arn, opts=child)
-        self.profile = aws.rolesanywhere.Profile(
-            "hosts",
-            name=f"{fleet}-hosts",
-            enabled=True,
-            role_arns=[role.arn],
-            duration_seconds=SESSION_S,
-            opts=ResourceOptions(parent=self, depends_on=[attached]),
+        locks = {"models": Lock("GOVERNANCE", cloud.models_locked_days)} if cloud.models_locked_days else {}
+        kept = {
+            purpose: ProtectedBucket(
+                purpose,
+                names[purpose],
+                lambda arn: _document(
+                    Output.all(arn, self._data_key.arn), lambda arns: policies.protected_bucket(*arns)
+                ),
+                self._child,
+                key_arn=self._data_key.arn,
+                rules=lifecycle(purpose, where.log_retention_days),
+                lock=locks.get(purpose),
+                logs=self._logs,
+            )
+            for purpose in DATA
+        }
+        # S3's own key: only then a list shows each object's MD5, by which `spark audit --verify` compares it.
+        kept["audit"] = ProtectedBucket(
+            "audit",
+            names["audit"],
+            lambda arn: _document(arn, lambda it: policies.audit_bucket(it, tls=True, conditional=True)),
+            self._child,
+            rules=lifecycle("audit", where.log_retention_days),
+            lock=Lock("COMPLIANCE", cloud.audit_retention_days, from_birth=True),
+            logs=self._logs,
+            inventory=False,  # `spark audit --verify` lists it, and compares
         )
-        self.register_outputs({"role": role.arn, "profile": self.profile.arn})
+        self.buckets = {purpose: each.bucket for purpose, each in kept.items()} | {"logs": self._logs.bucket}
+        if where.data_events:
+            DataEvents(name, kept.values(), self._logs, self._watch_key, self._child)
+        self.controller_policy = _document(
+            self.buckets["audit"].arn, lambda arn: policies.controller_access(arn, stamps=False)
+        )
+
+    def _watch(self, rules: Iterable[str]) -> None:
+        """Who is told, the workspace, its alerts, and what all this may cost."""
+        name, where, monitoring = self._fleet.fleet, self._where, self._fleet.monitoring
+        self._alarms = Topic("alarms", name, self._owner, self._watch_key, where.alarm_mail, self._child)
+        self.told = {"alarms_topic_arn": self._alarms.topic.arn}
+        self._workspaces: list[pulumi.Input[str]] = []
+        if where.workspace:
+            made = Workspace(name, self._watch_key, where.log_retention_days, self._child).workspace
+            alerts = Topic(
+                "alerts", name, self._owner, self._watch_key, where.alarm_mail, self._child, from_alertmanager=True
+            )
+            self._workspaces.append(made.arn)
+            self.told |= {
+                "workspace_id": made.id,
+                "remote_write_url": Output.concat(made.prometheus_endpoint, "api/v1/remote_write"),
+                "alerts_topic_arn": alerts.topic.arn,
+            }
+        if amp := monitoring.amp:
+            self._workspaces.append(
+                self._owner.apply(lambda owner: owner.arn("aps", f"workspace/{amp.workspace_id}", amp.region))
+            )
+            if monitoring.alerts == "amp":
+                Alerts(name, amp, rule_namespace(rules, monitoring.runbooks), self._child)
+        if where.budget_usd or where.cost_anomaly_usd:
+            Spending(name, where, self._child)
+
+    def _let_in(self, certificate: pulumi.Input[str]) -> None:
+        """The roles of those who present a certificate, and the alarms about that."""
+        fleet, region = self._fleet, self._where.region
+        known = Output.all(
+            datasets=self.buckets["datasets"].arn,
+            models=self.buckets["models"].arn,
+            artifacts=self.buckets["artifacts"].arn,
+            key=self._data_key.arn,
+            workspaces=Output.all(*self._workspaces),
+        )
+        ceiling = boundary(
+            fleet.fleet,
+            _document(
+                known,
+                lambda it: permissions.ceiling([it[p] for p in DATA], it["key"], it["workspaces"], region),
+            ),
+            self._own,
+        )
+        access = _document(known, lambda it: _access(it, region, fleet))
+        self.hosts = HostRole(fleet.fleet, fleet.hosts, certificate, access, ceiling.arn, self._child)
+        self.identities = dict.fromkeys(fleet.hosts, self.hosts.profile)
+        Alarms(fleet, self.hosts.anchor, self._alarms.topic, self._child)
+        if fleet.cloud.calypso:
+            served = _document(known, lambda it: _served(it, region, fleet.label.models.prefix))
+            self.calypso = CalypsoRole(fleet.fleet, self.hosts.anchor, served, ceiling.arn, self._child)
+
+    def _policy(self, document: Callable[[Owner], policies.Document]) -> Output[str]:
+        return _document(self._owner, document)
 
 
-class Alerts(pulumi.ComponentResource):
-    """The alerts of a workspace that exists already, and whom its Alertmanager tells, by way of one SNS topic."""
-
-    def __init__(self, fleet: str, amp: Amp, rules: str, opts: ResourceOptions) -> None:
-        """Register the rule namespace `rules`, named after the fleet, and the workspace's only Alertmanager."""
-        super().__init__("sparkfleet:cloud:Alerts", f"{fleet}-alerts", None, opts)
-        child = ResourceOptions(parent=self)
-        place = {"workspace_id": amp.workspace_id, "region": amp.region}
-        aws.amp.RuleGroupNamespace("alerts", name=f"sparkfleet-{fleet}", data=rules, opts=child, **place)
-        aws.amp.AlertManagerDefinition("alerts", definition=alertmanager_definition(amp), opts=child, **place)
-        self.register_outputs({})
+def _document(known: Output[T], document: Callable[[T], policies.Document]) -> Output[str]:
+    """A document whose names are known only once something is made, as its canonical text."""
+    return known.apply(lambda values: policies.canonical(document(values)))
 
 
-def stateful(opts: ResourceOptions) -> ResourceOptions:
-    """`opts` for what holds data: `pulumi destroy` refuses to touch it, and even unprotected it outlives the stack."""
-    return ResourceOptions.merge(opts, ResourceOptions(protect=True, retain_on_delete=True))
+def _access(known: Mapping[str, Any], region: str, fleet: Fleet) -> policies.Document:
+    """What the hosts may do: one document for all of them, in which certificates' names tell them apart."""
+    document = policies.with_runs(policies.host_access(known["datasets"], known["models"]), known["artifacts"])
+    if promoting := fleet.promoters():
+        document = policies.with_promotion(document, known["models"], fleet.label.models.prefix, promoting)
+    if (monitors := fleet.with_role(Role.MONITOR)) and known["workspaces"]:
+        document = permissions.with_samples(document, known["workspaces"], monitors)
+    return policies.with_key(document, known["key"], region)
 
 
-def data_key(fleet: str, opts: ResourceOptions) -> aws.kms.Key:
-    """The key of all the fleet's data, rotated by AWS every year, with an alias that people can read."""
-    caller = aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=opts.provider, parent=opts.parent))
-    key = aws.kms.Key(
-        "data",
-        description=f"sparkfleet {fleet}: datasets and models",
-        enable_key_rotation=True,
-        deletion_window_in_days=KEY_DELETION_DAYS,
-        policy=caller.arn.apply(lambda arn: policies.canonical(policies.key_administration(_account_root(arn)))),
-        opts=stateful(opts),
-    )
-    aws.kms.Alias("data", name=f"alias/sparkfleet-{fleet}", target_key_id=key.id, opts=opts)
-    return key
-
-
-def _account_root(caller_arn: str) -> str:
-    """The account of an ARN such as arn:aws:sts::111122223333:assumed-role/x/y, in the caller's own partition."""
-    _, partition, _, _, account, *_ = caller_arn.split(":")
-    return f"arn:{partition}:iam::{account}:root"
-
-
-def _bucket_policy(arn: str, key_arn: str | None) -> str:
-    """With a key of our own: no other encryption. Without: the audit bucket, in which nothing is written twice."""
-    document = (
-        policies.protected_bucket(arn, key_arn) if key_arn else policies.audit_bucket(arn, tls=True, conditional=True)
-    )
-    return policies.canonical(document)
-
-
-def _access(arns: Mapping[str, str], region: str, fleet: Fleet) -> str:
-    document = policies.host_access(arns["datasets"], arns["models"])
-    if hosts := fleet.promoters():
-        document = policies.with_promotion(document, arns["models"], fleet.label.models.prefix, hosts)
-    return policies.canonical(policies.with_key(document, arns["key"], region))
+def _served(known: Mapping[str, Any], region: str, prefix: str) -> policies.Document:
+    """What Calypso may do."""
+    return permissions.with_reading_key(policies.calypso_access(known["models"], prefix), known["key"], region)
 
 
 def _certificate(path: Path) -> str:
