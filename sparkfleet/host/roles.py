@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sparkfleet.host.kernel import SYSCTLS
 from sparkfleet.host.openings import scraped
-from sparkfleet.host.parts import ENABLED, EXPORTER_PATH, GB10_EXPORTER, RUNNING, Parts, Secret
+from sparkfleet.host.parts import ENABLED, EXPORTER_PATH, GB10_EXPORTER, RUNNING, Parts, Secret, sessions
 from sparkfleet.host.parts.authority import authority
 from sparkfleet.host.parts.connectx import connectx
 from sparkfleet.host.parts.containers import containers
@@ -56,6 +56,7 @@ def base(fleet: Fleet, name: str) -> Parts:
         units={"systemd-timesyncd.service": ENABLED, "unattended-upgrades.service": ENABLED},
         sysctls=dict(sorted({**SYSCTLS, **fleet.base.sysctls}.items())),
         links={"/etc/localtime": f"/usr/share/zoneinfo/{fleet.base.timezone}", **MASKED},
+        raw=sessions.raw(fleet, name),
         secrets=secrets,
     )
 
@@ -113,7 +114,7 @@ def exporter(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     )
 
 
-def monitor(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
+def monitor(fleet: Fleet, name: str) -> Parts:
     """Prometheus, Alertmanager, and the prober that tells a host that is off from an exporter that is."""
     return Parts(
         packages=("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "python3"),
@@ -121,6 +122,7 @@ def monitor(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
             "prometheus.service": RUNNING,
             "prometheus-alertmanager.service": RUNNING,
             "prometheus-blackbox-exporter.service": RUNNING,
+            **sessions.units(fleet, name, Role.MONITOR),
         },
         exact=(RULES_FOLDER,),
         raw={"/usr/local/lib/sparkfleet/prometheus-storage-limit.py": STORAGE_LIMIT},

@@ -1,8 +1,8 @@
 """The host's certificate → an AWS session of at most an hour, as a credential_process answers. Runs ON the host, alone.
 
-    roles-anywhere.py session [CONFIG]   signs with the host's key, so for root alone
-    roles-anywhere.py ask SOCKET         for who may not read the key: root's `session` answers at the other end
-    roles-anywhere.py answer [CONFIG]    that other end, on standard input and output
+    roles-anywhere.py session CONFIG   signs with the host's key, so for root alone
+    roles-anywhere.py ask SOCKET       for who may not read the key: root answers at the other end
+    roles-anywhere.py serve CONFIG     that other end, on the sockets that systemd hands over
 
 CONFIG says which role, profile and trust anchor: no secret. The request is signed as the IAM Roles Anywhere user guide
 has it ("Signing process", AWS4-X509-ECDSA-SHA256); openssl signs, so that nothing has to be installed for it. Keys are
@@ -12,10 +12,12 @@ of elliptic curves, as the fleet's authority makes them. Standard library only.
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import hashlib
 import json
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -28,13 +30,13 @@ from time import sleep
 from typing import Any
 from urllib.parse import urlsplit
 
-CONFIG = Path("/etc/sparkfleet/identity/roles-anywhere.json")
 CERTIFICATE, KEY = "host.crt", "host.key"  # beside the configuration; the first of the chain is the host's own
 ALGORITHM, SERVICE = "AWS4-X509-ECDSA-SHA256", "rolesanywhere"
 SESSION_S = 3600
 TIMEOUT_S, TRIES, PAUSE_S = 10, 3, 1.0
 PASSING = {429, 500, 502, 503, 504}
 MOST_BYTES = 65536  # of an answer
+IDLE_S, FIRST_HANDED = 30, 3  # sd_listen_fds(3)
 REMEDY = "`systemctl start sparkfleet-identity.service` renews the certificate; its journal says why it was not."
 
 
@@ -55,11 +57,7 @@ class SilentError(SessionError):
 
 
 class RefusedError(Exception):
-    """The service said no; `said` are its words."""
-
-    def __init__(self, status: int, said: str) -> None:
-        self.status, self.said = status, said
-        super().__init__(f"{status} {said}")
+    """The service said no, in these words."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def create(told: dict[str, str], identity: Identity) -> Any:
                 return json.loads(answer.read(MOST_BYTES))
         except urllib.error.HTTPError as error:
             if error.code not in PASSING:
-                raise RefusedError(error.code, _words(error.read(MOST_BYTES))) from None
+                raise RefusedError(f"{_words(error.read(MOST_BYTES))} ({error.code})") from None
             said = f"{error.code} {_words(error.read(MOST_BYTES))}"
         except (OSError, ValueError) as error:
             said = str(getattr(error, "reason", error))
@@ -223,7 +221,7 @@ def openssl(*words: str, data: bytes, keep: tuple[int, ...] = ()) -> bytes:
 def explained(refusal: RefusedError, identity: Identity) -> SessionError:
     """A no, with what this host knows of its own certificate."""
     now = dt.datetime.now(dt.timezone.utc)  # noqa: UP017
-    what = f"AWS refuses the certificate of {identity.name}: {refusal.said} ({refusal.status})"
+    what = f"AWS refuses the certificate of {identity.name}: {refusal}"
     if identity.ends <= now:
         return SessionError(what, f"it has expired on {identity.ends:%Y-%m-%d %H:%M} UTC", REMEDY)
     if identity.begins > now:
@@ -268,16 +266,31 @@ def ask(place: str) -> dict[str, Any]:
     return dict(answer)
 
 
-def main(verb: str, *words: str) -> int:
+def serve(config: Path, sockets: list[socket.socket], idle_s: float = IDLE_S) -> None:
+    """Answer one caller after another until nobody has come for a while; who may call is the sockets' mode."""
+    while ready := select.select(sockets, [], [], idle_s)[0]:
+        for end in ready:
+            caller, _ = end.accept()
+            with caller, contextlib.suppress(OSError):
+                try:
+                    answer = session(config)
+                except SessionError as error:
+                    print(error, file=sys.stderr)
+                    answer = {"Error": [error.code, *error.parts]}
+                caller.sendall(json.dumps(answer).encode())
+
+
+def main(verb: str, place: str) -> int:
     """Print the answer, or the reason why there is none."""
-    config = Path(words[0]) if words and verb != "ask" else CONFIG
+    if verb == "serve":
+        handed = range(FIRST_HANDED, FIRST_HANDED + int(os.environ["LISTEN_FDS"]))
+        serve(Path(place), [socket.socket(fileno=descriptor) for descriptor in handed])
+        return 0
     try:
-        print(json.dumps(ask(words[0]) if verb == "ask" else session(config)))
+        print(json.dumps(ask(place) if verb == "ask" else session(Path(place))))
     except SessionError as error:
         print(error, file=sys.stderr)
-        if verb != "answer":
-            return error.code
-        print(json.dumps({"Error": [error.code, *error.parts]}))  # whoever asked says it again; the journal has it, too
+        return error.code
     return 0
 
 

@@ -27,13 +27,15 @@ from pulumi.dynamic import (
 )
 
 from sparkfleet import config
+from sparkfleet.cloud.sessions import note
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.connection import Target
 from sparkfleet.host.converge import converge, same_machine
-from sparkfleet.host.desired import secret_setting
+from sparkfleet.host.desired import File, secret_setting
 from sparkfleet.host.observe import observe
+from sparkfleet.host.parts import sessions
 from sparkfleet.host.sources import PROJECT
-from sparkfleet.model import Fleet
+from sparkfleet.model import Fleet, Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,6 +112,8 @@ class SparkHostProvider(ResourceProvider):
         name = props["host"]
         if name not in self._fleet.hosts:
             raise SparkfleetError(f"{name} is not in the description", next_step="run `pulumi up` again.")
+        if props.get("session"):
+            note(self._fleet.controller, name, props["session"])
         return converge(self._fleet, name, props["settings"], known=known, say=_say).facts
 
 
@@ -125,10 +129,13 @@ class SparkHost(Resource, module="spark", name="Host"):
         desired: Desired,
         versions: Mapping[str, pulumi.Output[str]] = MappingProxyType({}),
         opts: ResourceOptions | None = None,
+        *,
+        session: pulumi.Output[str] | None = None,
     ) -> None:
         """Register the host under its name; the name is state: another name is another resource.
 
-        `versions`: by name, which version of a secret the host is to hold; its settings then wait for it.
+        `versions`: by name, which version of a secret the host is to hold; its settings then wait for it. `session`:
+        what it is told of the account, known once that is made.
         """
         host = fleet.hosts[desired.host]
         settings: dict[str, pulumi.Input[str]] = dict(desired.settings)
@@ -136,6 +143,8 @@ class SparkHost(Resource, module="spark", name="Host"):
             for path, secret in parts.secrets.items():
                 if secret.name in versions:
                     settings[f"secret:{path}"] = versions[secret.name].apply(partial(secret_setting, secret))
+        if session is not None:
+            settings[f"file:{sessions.CONFIG}"] = session.apply(lambda text: File(text.encode(), Role.BASE).setting)
         super().__init__(
             SparkHostProvider(),
             desired.host,
@@ -147,6 +156,7 @@ class SparkHost(Resource, module="spark", name="Host"):
                 "sysfs": str(host.sysfs),
                 "reset": host.reset,
                 "settings": settings,
+                **({"session": session} if session is not None else {}),
                 "machine_id": None,
             },
             opts,

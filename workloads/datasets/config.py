@@ -29,6 +29,7 @@ class StoreAt:
     region: str | None = None
     credentials: Path | None = None
     profile: str = ""
+    aws_config: Path | None = None  # where the profile stands; None: where the AWS CLI looks
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def parse(data: dict[str, Any]) -> Config:
             region=_text(store.get("region"), "store.region") or None,
             credentials=Path(store["credentials"]) if store.get("credentials") else None,
             profile=_text(store.get("profile"), "store.profile"),
+            aws_config=Path(store["aws_config"]) if store.get("aws_config") else None,
         ),
         sets={name: _wanted(name, each) for name, each in data["sets"].items()},
         keep_free_bytes=_count(data.get("keep_free_bytes", 0), "keep_free_bytes", 0),

@@ -102,9 +102,15 @@ def source(at: StoreAt, environment: Mapping[str, str] = os.environ) -> Callable
         file = at.credentials
         return lambda: _of_file(file)
     if at.profile:
-        found = profile(at.profile, environment)
+        found = profile_of(at, environment)
         return Remembered(found.keys) if "credential_process" in found.values else found.keys
     return None
+
+
+def profile_of(at: StoreAt, environment: Mapping[str, str] = os.environ) -> Profile:
+    """The profile that a store names, in the file that it names; raises ConfigError."""
+    named = {"AWS_CONFIG_FILE": str(at.aws_config)} if at.aws_config else {}
+    return profile(at.profile, {**environment, **named})
 
 
 def profile(name: str, environment: Mapping[str, str] = os.environ) -> Profile:

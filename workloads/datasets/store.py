@@ -57,7 +57,7 @@ class Store:
     """One bucket. Raises ConfigError for a description that cannot work, StoreError for what the store says."""
 
     def __init__(self, at: StoreAt, bucket: str) -> None:
-        profile = credentials.profile(at.profile).values if at.profile and not at.credentials else {}
+        profile = credentials.profile_of(at).values if at.profile and not at.credentials else {}
         endpoint = at.endpoint or profile.get("endpoint_url")
         options: dict[str, Any] = {"region": at.region or profile.get("region")} if at.region or profile else {}
         if endpoint:

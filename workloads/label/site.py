@@ -45,6 +45,7 @@ class Models(Section):
     prefix: str = ""  # below which a folder a model lies
     credentials: SecretFile | None = None  # answers as a credential_process does, mode 0600
     profile: str = ""  # or a profile of the AWS config file
+    aws_config: Path | None = None  # this one; None: where the AWS CLI looks
 
 
 class Calypso(Section):

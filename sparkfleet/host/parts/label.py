@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sparkfleet.host.parts import ROI_EXPORTER, RUNNING, Parts, Secret
+from sparkfleet.host.parts import ROI_EXPORTER, RUNNING, Parts, Secret, sessions
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ FOLDER = "/etc/sparkfleet"
 TOKEN, ADMIN_KEY, STORE_KEY = "label-studio-token", "calypso-admin-key", "s3.json"
 
 
-def label(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
+def label(fleet: Fleet, name: str) -> Parts:
     """The environment of the stages, built by the role node's program, the services' secrets, and the exporter."""
     return Parts(
-        units={"sparkfleet-roi-exporter.service": RUNNING},
+        units={"sparkfleet-roi-exporter.service": RUNNING, **sessions.units(fleet, name, Role.LABEL)},
         zipapps={"/usr/local/lib/sparkfleet/roi-exporter.pyz": ROI_EXPORTER},
         secrets={f"{FOLDER}/{file}": Secret(source, f"label/{file}") for file, source in references(fleet).items()},
         environments=("label",),
@@ -81,7 +81,7 @@ def _triton(fleet: Fleet) -> dict[str, str]:
 
 def _models(fleet: Fleet) -> dict[str, Any] | None:
     """Where the model repository is; None when no store is described."""
-    wanted, cloud = fleet.label.models, fleet.cloud
+    wanted, cloud, own = fleet.label.models, fleet.cloud, sessions.profile(fleet, Role.LABEL)
     if cloud.provider == "none" and not wanted.aws_profile:
         return None
     return {
@@ -90,7 +90,8 @@ def _models(fleet: Fleet) -> dict[str, Any] | None:
         "bucket": bucket(fleet),
         "prefix": wanted.prefix,
         "credentials": STORE_KEY if _own_key(fleet) else None,
-        "profile": wanted.aws_profile,
+        "profile": wanted.aws_profile or own,
+        "aws_config": sessions.PROFILES if own and not wanted.aws_profile else None,
     }
 
 

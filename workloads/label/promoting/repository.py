@@ -57,7 +57,7 @@ class Repository:
     """One model's part of the bucket."""
 
     def __init__(self, at: Models, model: str) -> None:
-        where = StoreAt(at.endpoint, at.region, at.credentials, at.profile)
+        where = StoreAt(at.endpoint, at.region, at.credentials, at.profile, at.aws_config)
         self.store, self.model = Store(where, at.bucket), model
         prefix = at.prefix.strip("/")
         self.key = f"{prefix}/{model}" if prefix else model

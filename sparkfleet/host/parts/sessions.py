@@ -1,0 +1,66 @@
+"""Fleet, host → how programs of the host come by sessions of the AWS account: a profile and, but for root, a socket.
+
+The key of the host's certificate is root's. Who is not root asks at a socket of its own, and gets a session of at most
+an hour, never the key (decision 37).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sparkfleet.cloud.sessions import given
+from sparkfleet.host.parts import RUNNING
+from sparkfleet.model import Role
+
+if TYPE_CHECKING:
+    from sparkfleet.model import Fleet
+
+PROGRAM, PROGRAM_PATH = "sparkfleet/host/roles_anywhere.py", "/usr/local/lib/sparkfleet/roles-anywhere.py"
+CONFIG = "/etc/sparkfleet/identity/roles-anywhere.json"
+PROFILES = "/etc/sparkfleet/aws.config"
+SOCKETS = "/run/sparkfleet-credentials"
+NOT_TOLD = "{}\n"  # until `pulumi up` knows the names
+USES = {Role.DATASETS: "datasets", Role.LABEL: "label", Role.MONITOR: "prometheus"}
+"""The roles whose programs use the account."""
+
+
+def profile(fleet: Fleet, role: Role) -> str:
+    """The profile by which programs of a role use the account; empty when the host gets no sessions."""
+    return f"sparkfleet-{USES[role]}" if given(fleet) else ""
+
+
+def told(fleet: Fleet, name: str) -> dict[str, Any]:
+    """What templates may name: the profiles and their commands; nothing when the host gets no sessions."""
+    if not given(fleet):
+        return {}
+    run, roles = f"/usr/bin/python3 -IS {PROGRAM_PATH}", fleet.hosts[name].all_roles
+    commands = {Role.DATASETS: f"{run} session {CONFIG}"}
+    commands |= {role: f"{run} ask {SOCKETS}/{USES[role]}" for role in asking(fleet, name)}
+    return {
+        "config": PROFILES,
+        "profiles": {profile(fleet, role): command for role, command in commands.items() if role in roles},
+        "serve": f"{run} serve {CONFIG}",
+        "sockets": SOCKETS,
+    }
+
+
+def raw(fleet: Fleet, name: str) -> dict[str, str]:
+    """The host's own program and what it is told, by the names under which `sources` has them."""
+    return {PROGRAM_PATH: PROGRAM, CONFIG: source(name)} if given(fleet) else {}
+
+
+def source(name: str) -> str:
+    """Of what a host is told: no file of the project, the controller's note."""
+    return f"session/{name}"
+
+
+def units(fleet: Fleet, name: str, role: Role) -> dict[str, str]:
+    """The role's socket, where its programs have a use of the account."""
+    return {f"sparkfleet-credentials-{USES[role]}.socket": RUNNING} if role in asking(fleet, name) else {}
+
+
+def asking(fleet: Fleet, name: str) -> list[Role]:
+    """The roles of the host whose programs are not root and use the account."""
+    roles = fleet.hosts[name].all_roles if given(fleet) else ()
+    wanted = [Role.LABEL, *([Role.MONITOR] if fleet.monitoring.amp else [])]
+    return [role for role in wanted if role in roles]
