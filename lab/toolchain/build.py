@@ -62,6 +62,11 @@ TOOLS = {
     "tailscale": Tool("tailnet", "tailscale.com/cmd/tailscale"),
     "tailscaled": Tool("tailnet", "tailscale.com/cmd/tailscaled"),
     "control": Tool("tailnet", "./control"),
+    "step-ca": Tool(
+        "authority",
+        "github.com/smallstep/certificates/cmd/step-ca",
+        version_of=("github.com/smallstep/certificates", "main.Version"),
+    ),  # by the tests of the role authority
     "rclone": Tool(
         "rclone", "./", version_of=("github.com/rclone/rclone", "github.com/rclone/rclone/fs.Version")
     ),  # by `make bench BENCH=datasets`

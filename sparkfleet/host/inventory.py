@@ -14,6 +14,7 @@ from sparkfleet import secrets
 from sparkfleet.host import merged, upgrade_rings
 from sparkfleet.host.connection import Target
 from sparkfleet.host.openssh import ssh_options
+from sparkfleet.host.parts.identity import enrolment
 from sparkfleet.host.plan import roles_of
 from sparkfleet.model import Role
 
@@ -102,6 +103,7 @@ def host_variables(
     target = Target.of(fleet, desired.host)
     return {
         **variables(desired, changes),
+        "sparkfleet_enrolment": enrolment(fleet, desired.host),
         "sparkfleet_tailnet_key": fleet.tailnet.auth_key or "",
         "sparkfleet_tree_file": str(tree_file),
         "sparkfleet_upgrade": upgrade_rings.variables(fleet, desired.host),

@@ -35,7 +35,8 @@ class Party(StrEnum):
 
 PEOPLE = (Party.OPERATORS, Party.USERS, Party.REVIEWERS)
 ONLY: dict[tuple[Party, ...], str] = {
-    (Party.MONITORS,): "only the monitor may scrape it"
+    (Party.MONITORS,): "only the monitor may scrape it",
+    (Party.HOSTS,): "only the fleet's hosts may ask it",
 }  # as the firewall's file says it
 MACHINES = {Party.MONITORS: Role.MONITOR, Party.LABELLERS: Role.LABEL, Party.HOSTS: None}  # None: every host
 
@@ -78,6 +79,9 @@ def openings(fleet: Fleet, name: str) -> list[Opening]:
     for one in scraped(fleet):
         if one.role in roles:
             found.append(Opening(str(one.role), one.what, f"tcp/{one.port}", (Party.MONITORS,), "address"))
+    if Role.AUTHORITY in roles:
+        what = "the fleet's certificate authority"
+        found.append(Opening("authority", what, f"tcp/{fleet.authority.port}", (Party.HOSTS,), "address"))
     if Role.JUPYTER in roles and Role.TAILNET in roles and fleet.jupyter.serve:
         people = (Party.OPERATORS, Party.USERS)
         found.append(Opening("jupyter", "JupyterLab", f"tcp/{fleet.jupyter.port}", people, "tailscaled"))

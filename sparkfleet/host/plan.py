@@ -80,6 +80,7 @@ def _reason(key: str, before: str | None, after: str | None) -> str:
     return {
         "environment": "it was made from another lock, or for another Python",
         "file": "content differs",
+        "identity": "the host enrols again",
         "listing": "holds other files than described",
         "secret": "the host's key is another one, or the file was touched",
     }.get(kind, "differs")

@@ -19,6 +19,7 @@ from typing import Any
 REQUEST: dict[str, Any] = {}  # replaced: {"settings": {key: wanted}, "sysfs": "/sys", "procfs": "/proc"}
 SYSCTL_FILE = "/etc/sysctl.d/60-sparkfleet.conf"
 MARKER = "/var/lib/sparkfleet/marker.json"
+IDENTITY = "/usr/local/lib/sparkfleet/identity.py"
 MISSING: Any = object()
 
 
@@ -274,6 +275,8 @@ def main() -> None:
     tailnet = said_by_tailscale("status", "--json", "--peers=false")
     if "tailnet" in by_kind:
         found.update({f"tailnet:{n}": s for n, s in tailnet_states(tailnet).items() if n in by_kind["tailnet"]})
+    if "identity" in by_kind:
+        found["identity:certificate"] = run("/usr/bin/python3", "-IS", IDENTITY, "state").strip() or None
     settings = {key: value for key, value in found.items() if value is not None}
     told = facts(REQUEST["sysfs"], REQUEST["procfs"], tailnet)
     print(json.dumps({"settings": settings, "facts": told}, sort_keys=True))

@@ -63,6 +63,7 @@ class Parts:
     zipapps: dict[str, Zipapp] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
     tailnet: dict[str, str] = field(default_factory=dict)
+    identity: dict[str, str] = field(default_factory=dict)
     merged: dict[str, dict[str, Any]] = field(default_factory=dict)  # JSON file that is not ours → pointer → value
     validators: dict[str, str] = field(default_factory=dict)  # commands that must accept such a file (%s) first
     environments: tuple[str, ...] = ()

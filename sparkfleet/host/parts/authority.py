@@ -8,19 +8,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparkfleet.authority import CONFIGURATION, ISSUING
-from sparkfleet.host.parts import Parts, Secret
+from sparkfleet.host.parts import RUNNING, Parts, Secret
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 FOLDER = "/etc/sparkfleet/authority"
+UNIT = "sparkfleet-authority.service"
+LINK = "/usr/local/bin/step-ca"
+UNPACK = "sparkfleet/host/unpack.py"
+
+
+def folder(sha256: str) -> str:
+    """Where the archive of that digest is unpacked."""
+    return f"/opt/sparkfleet/step-ca-{sha256[:16]}"
 
 
 def authority(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
-    """step-ca, with the key that signs hosts' certificates."""
-    kept = fleet.controller.authority
-    issuing = kept / str(fleet.authority.generation)
+    """step-ca with the key that signs hosts' certificates; its program when the description says from where."""
+    wanted, kept = fleet.authority, fleet.controller.authority
+    issuing = kept / str(wanted.generation)
     return Parts(
+        packages=("ca-certificates", "python3", "tar") if wanted.url else (),
+        units={UNIT: RUNNING},
+        links={LINK: f"{folder(wanted.sha256)}/step-ca"} if wanted.url else {},
+        raw={"/usr/local/lib/sparkfleet/unpack.py": UNPACK} if wanted.url else {},
         secrets={
             f"{FOLDER}/ca.json": Secret(f"file:{kept / 'ca.json'}", CONFIGURATION),
             f"{FOLDER}/issuing.crt": Secret(f"file:{issuing / 'issuing.crt'}", ISSUING),

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkfleet.authority import ISSUING
-from sparkfleet.host.parts import Parts, Secret
+from sparkfleet.host.parts import RUNNING, Parts, Secret
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 FOLDER = "/etc/sparkfleet/identity"
+PROGRAM = "sparkfleet/host/identity.py"
 
 
 def identity(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
-    """The authority's certificates; key and certificate of the host are made on it."""
+    """The authority's certificates and what renews the host's own; that and its key are made on the host."""
     known = fleet.controller.authority / str(fleet.authority.generation) / "authority.crt"
-    return Parts(secrets={f"{FOLDER}/authority.crt": Secret(f"file:{known}", ISSUING)})
+    return Parts(
+        packages=("openssl", "python3"),
+        units={"sparkfleet-identity.timer": RUNNING},
+        raw={"/usr/local/lib/sparkfleet/identity.py": PROGRAM},
+        secrets={f"{FOLDER}/authority.crt": Secret(f"file:{known}", ISSUING)},
+        identity={"certificate": "valid"},
+    )
+
+
+def authorities(fleet: Fleet) -> list[str]:
+    """Where a host asks, in order: `address:port`, IPv6 in brackets."""
+    addresses = [one for name in fleet.with_role(Role.AUTHORITY) for one in fleet.hosts[name].addresses]
+    return [f"[{one}]:{fleet.authority.port}" if ":" in one else f"{one}:{fleet.authority.port}" for one in addresses]
+
+
+def enrolment(fleet: Fleet, name: str) -> dict[str, str]:
+    """What a one-time token of the host is made of; empty when it asks for no certificate. The key is a reference."""
+    if Role.IDENTITY not in fleet.hosts[name].all_roles:
+        return {}
+    key = fleet.controller.authority / "enrol" / f"{name}.key"
+    # Which of its addresses is asked does not matter: step-ca knows this one as a name of its own.
+    return {"host": name, "key": f"file:{key}", "audience": f"https://{authorities(fleet)[0]}/1.0/sign"}
+
+
+def expected(fleet: Fleet, name: str) -> dict[str, Any]:
+    """What the checks are told; empty on a host without the role."""
+    if Role.IDENTITY not in fleet.hosts[name].all_roles:
+        return {}
+    return {"name": name, "lifetime_s": fleet.authority.lifetime_s}
 
 
 def asked(fleet: Fleet, name: str) -> list[str]:
