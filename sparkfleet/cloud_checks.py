@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-CONTROLLER, CALYPSO = "controller", "calypso"
+CONTROLLER, CALYPSO, STATE = "controller", "calypso", "state"
 OWN_TAGS = ("project", "fleet", "purpose")
 SHARED = "shared/"
 LONGEST_USER = 64
@@ -29,7 +29,8 @@ class Place(NamedTuple):
 def cloud_faults(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order."""
     cloud = _map(raw.get("cloud"))
-    reserved = {CONTROLLER: "the controller's"} | ({CALYPSO: "Calypso's"} if cloud.get("calypso") is True else {})
+    reserved = {CONTROLLER: "the controller's", STATE: "the Pulumi state's"}
+    reserved |= {CALYPSO: "Calypso's"} if cloud.get("calypso") is True else {}
     generations, tags = _map(cloud.get("generations")), _map(cloud.get("tags"))
     return [
         *_sections(cloud),

@@ -13,7 +13,17 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 MOST_LINES = 300  # more than a reader holds in the head at once
-CODE = ("sparkfleet/", "exporters/", "workloads/", "examples/", "lab/", "bench/", "playbooks/", "__main__.py")
+CODE = (
+    "sparkfleet/",
+    "exporters/",
+    "workloads/",
+    "examples/",
+    "lab/",
+    "bench/",
+    "playbooks/",
+    "bootstrap/",
+    "__main__.py",
+)
 
 # Not told in README's tree: what lies on a host below templates/, and what tools want at the top.
 UNDRAWN = ("templates/", ".")
