@@ -46,6 +46,8 @@ def program() -> None:
     pulumi.export("buckets", dict(cloud.buckets))
     if cloud.controller_policy:
         pulumi.export("controller_policy", cloud.controller_policy)
+    for name, told in cloud.told.items():
+        pulumi.export(name, told)
 
 
 try:

@@ -38,6 +38,9 @@ class CloudResources:
     controller_policy: Output[str] | None = None
     """In an AWS account: the policy to attach to the controller's own identity, so that it can ship audit records."""
 
+    told: Mapping[str, Output[str]] = field(default_factory=dict)
+    """In an AWS account: what people write into the description afterwards, such as the id of a new workspace."""
+
 
 def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
     """Register the cloud resources of `fleet`; with `provider: none` there are none and no cloud library loads.
@@ -76,10 +79,12 @@ def _provided(fleet: Fleet, rules: Iterable[str], authority: Authority | None) -
     if fleet.cloud.provider == "aws" and fleet.cloud.aws:
         from sparkfleet.cloud.aws import Account
 
-        account = Account(fleet, fleet.cloud.aws, rules)
+        issuing = authority.issuing if authority else None
+        account = Account(fleet, fleet.cloud.aws, rules, authority_pem=issuing)
         return CloudResources(
             identities=account.identities,
             buckets={purpose: bucket.bucket for purpose, bucket in account.buckets.items()},
             controller_policy=account.controller_policy,
+            told=account.told,
         )
     return CloudResources()
