@@ -29,6 +29,7 @@ from sparkfleet.cloud.account.roles import CalypsoRole, HostRole, boundary
 from sparkfleet.cloud.account.spending import Spending
 from sparkfleet.cloud.account.telling import Topic
 from sparkfleet.cloud.account.workspace import Alerts, Workspace
+from sparkfleet.cloud.gate import Gate
 from sparkfleet.errors import ConfigError
 from sparkfleet.model import Role
 from sparkfleet.monitoring.amp import rule_namespace
@@ -75,12 +76,13 @@ class Account(pulumi.ComponentResource):
         *,
         authority_pem: Output[str] | None = None,
     ) -> None:
-        """Register everything under one component named after the fleet.
+        """Register everything under one component named after the fleet; nothing of it, if a check finds a fault.
 
         `rules`: the texts of all rule files. `authority_pem`: the certificate of the fleet's own authority; the
         description's `trust_bundle` goes before it. Raises ConfigError when the bundle cannot be read.
         """
-        super().__init__("sparkfleet:cloud:Account", fleet.fleet, None, opts)
+        judged = ResourceOptions.merge(opts, ResourceOptions(transformations=[Gate()]))
+        super().__init__("sparkfleet:cloud:Account", fleet.fleet, None, judged)
         certificate = _certificate(where.trust_bundle) if where.trust_bundle else authority_pem
         tags = {**fleet.cloud.tags, "project": "sparkfleet", "fleet": fleet.fleet}
         provider = aws.Provider(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
+from sparkfleet.cloud.account import roles
 from sparkfleet.cloud.aws import Account
 from sparkfleet.errors import ConfigError
 from tests.sparkfleet.cloud.account import AMP, COMPONENT, SWITCHES, described, inputs, register
@@ -165,6 +166,24 @@ def test_a_key_is_rotated_and_stays_manageable(everything: Registered, name: str
 
     assert (key["enableKeyRotation"], key["deletionWindowInDays"]) == (True, 30)
     assert key["policy"]["Statement"][0]["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+
+
+def test_a_component_that_lost_a_protection_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks judge the account's real resources: sessions of two hours keep every request back."""
+    monkeypatch.setattr(roles, "SESSION_S", 7200)
+    recorder = Recorder(Answers())
+    pulumi.runtime.set_mocks(recorder.mocks, project="sparkfleet", stack="test", monitor=recorder)
+    fleet = described()
+    where = fleet.cloud.aws
+    assert where
+
+    @pulumi.runtime.test
+    def program() -> None:
+        Account(fleet, where, [], authority_pem=pulumi.Output.from_input(CERTIFICATE))
+
+    with pytest.raises(pulumi.RunError, match="Role hosts: sessions may last 7200 s"):
+        program()
+    assert not [typ for typ, _ in recorder.registered if typ.startswith("aws:")]
 
 
 def test_what_the_controllers_own_credentials_need_is_told() -> None:
