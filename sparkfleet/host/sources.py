@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparkfleet.cloud.sessions import noted
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import keyring
 from sparkfleet.host.bundle import zipapp_bytes
@@ -29,6 +30,7 @@ from sparkfleet.host.parts import (
     identity,
     jupyter,
     label,
+    sessions,
 )
 from sparkfleet.host.roles import (
     CONSOLE,
@@ -63,6 +65,7 @@ PROGRAMS = (
     jupyter.GPU_CHECK,
     PRIVILEGED,
     ROTATION_DATES,
+    sessions.PROGRAM,
 )
 RAW = (*LOCKS.values(), *PROGRAMS, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read
@@ -85,7 +88,7 @@ def read(fleet: Fleet, project: Path = PROJECT) -> Sources:
     """Read everything; raises SparkfleetError when the controller has no automation key yet."""
     templates, raw, digests, zipapps = _files(project)
     rules = rule_files(project)
-    raw = {**raw, **_repository_keys(fleet)}
+    raw = {**raw, **_repository_keys(fleet), **_sessions(fleet)}
     public = fleet.controller.private_key.with_suffix(".pub")
     if not public.exists():
         raise SparkfleetError(
@@ -113,6 +116,12 @@ def _repository_keys(fleet: Fleet) -> dict[str, bytes]:
                 next_step="put the key there, or write null: the host then fetches it and checks its fingerprint",
             ) from None
     return found
+
+
+def _sessions(fleet: Fleet) -> dict[str, bytes]:
+    """What each host is told to ask a session of, as far as the controller knows it."""
+    known = noted(fleet)
+    return {sessions.source(name): known.get(name, sessions.NOT_TOLD).encode() for name in fleet.hosts}
 
 
 def _secret_versions(fleet: Fleet) -> dict[str, str]:
