@@ -37,7 +37,7 @@ def program() -> None:
     for name in authority_first(fleet):
         before = [cloud.identities.get(name), cloud.authority, *(made[other] for other in asked(fleet, name))]
         opts = pulumi.ResourceOptions(depends_on=[resource for resource in before if resource])
-        made[name] = SparkHost(fleet, wanted[name], cloud.versions, opts)
+        made[name] = SparkHost(fleet, wanted[name], cloud.versions, opts, session=cloud.sessions.get(name))
         cloud.end_old_keys(name, made[name])
     if fleet.monitoring.grafana.mode == "push":
         GrafanaContent(fleet, [read.raw[path].decode() for path in DASHBOARDS], read.rules.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sparkfleet.cloud import sessions
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pulumi import Output, Resource
 
     from sparkfleet.cloud.authority import Authority
+    from sparkfleet.cloud.aws import Account
     from sparkfleet.model import Fleet
 
 
@@ -25,6 +27,9 @@ class CloudResources:
 
     versions: Mapping[str, Output[str]] = field(default_factory=dict)
     """Name of a secret → the version that the controller will hold: a key's id, a certificate's fingerprint."""
+
+    sessions: Mapping[str, Output[str]] = field(default_factory=dict)
+    """In an AWS account: host name → what the host is told to ask a session of, as text of its file."""
 
     authority: Authority | None = None
     """The fleet's certificate authority, which must exist before the hosts that run it or ask it."""
@@ -56,7 +61,7 @@ def provide(fleet: Fleet, rules: Iterable[str]) -> CloudResources:
     return replace(found, authority=authority, versions={**found.versions, **authority.versions})
 
 
-def _provided(fleet: Fleet, rules: Iterable[str], authority: Authority | None) -> CloudResources:  # noqa: ARG001
+def _provided(fleet: Fleet, rules: Iterable[str], authority: Authority | None) -> CloudResources:
     # Imported late: pulumi_aws costs a second, and who has no account should not pay for it.
     if fleet.cloud.provider == "onprem" and fleet.cloud.onprem:
         from pulumi import ResourceOptions
@@ -86,5 +91,16 @@ def _provided(fleet: Fleet, rules: Iterable[str], authority: Authority | None) -
             buckets={purpose: bucket.bucket for purpose, bucket in account.buckets.items()},
             controller_policy=account.controller_policy,
             told=account.told,
+            sessions=dict.fromkeys(fleet.hosts, told) if (told := _told(account, fleet.cloud.aws.region)) else {},
         )
     return CloudResources()
+
+
+def _told(account: Account, region: str) -> Output[str] | None:
+    """What every host is told to ask a session of; nothing in an account without an authority."""
+    from pulumi import Output
+
+    if not (hosts := account.hosts):
+        return None
+    arns = Output.all(hosts.anchor.arn, hosts.profile.arn, hosts.role.arn)
+    return arns.apply(lambda known: sessions.text(region, *known))
