@@ -88,7 +88,7 @@ class Account(pulumi.ComponentResource):
         provider = aws.Provider(
             "aws", region=where.region, default_tags={"tags": tags}, opts=ResourceOptions(parent=self)
         )
-        self._fleet, self._where = fleet, where
+        self._fleet, self._where, self.identities = fleet, where, {}
         self._child = ResourceOptions(parent=self, providers={"aws": provider})
         self._own = ResourceOptions(parent=self, provider=provider)
         asked = aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=provider, parent=self))
