@@ -5,6 +5,7 @@ Mocked: no engine and no account stand behind these tests; the real engine is me
 
 from __future__ import annotations
 
+import hashlib
 import json
 import runpy
 from pathlib import Path
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIV23Q2hhN+kpuz4qxdlTunr5he+SFuQpNmArKwO/Y61 sparkfleet"
 HOST = "pulumi-python:dynamic/spark:Host"
-AWS = {"provider": "aws", "aws": {"region": "eu-west-1", "bucket_prefix": "example-ml"}}
+AWS: dict[str, Any] = {"provider": "aws", "aws": {"region": "eu-west-1", "bucket_prefix": "example-ml"}}
 ONPREM = {
     "provider": "onprem",
     "onprem": {"endpoint": "http://s:1", "iam_endpoint": "http://s:2", "admin": "env:SPARKFLEET_TEST_ADMIN"},
@@ -129,6 +130,20 @@ def test_on_aws_hosts_are_registered_beside_real_resources(run: Callable[..., Re
     assert {name for kind, name in recorder.registered if kind == HOST} == {"spark-01", "spark-02"}
     assert {kind for kind in kinds if not kind.startswith(("aws:", "sparkfleet:", "pulumi:providers:"))} == {HOST}
     assert "aws:s3/bucket:Bucket" in kinds
+
+
+def test_on_aws_a_host_is_told_the_names_that_the_account_gives(run: Callable[..., Recorder], tmp_path: Path) -> None:
+    """Trust anchor, profile and role as outputs: the file's digest and its text, for the provider to note."""
+    (tmp_path / "authority.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    told = inputs(
+        run(cloud={**AWS, "aws": {**AWS["aws"], "trust_bundle": str(tmp_path / "authority.pem")}}), "spark-02"
+    )
+
+    text = json.loads(told["session"])
+    assert text.keys() == {"region", "trust_anchor_arn", "profile_arn", "role_arn"}
+    assert text["trust_anchor_arn"] == "arn:aws:x:::hosts"
+    digest = hashlib.sha256(told["session"].encode()).hexdigest()[:16]
+    assert told["settings"]["file:/etc/sparkfleet/identity/roles-anywhere.json"] == f"{digest} 0644 root:root"
 
 
 def test_a_host_says_where_it_is_and_every_setting_by_name(run: Callable[..., Recorder]) -> None:
