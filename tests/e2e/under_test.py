@@ -6,19 +6,19 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pytest
 import yaml
 
 from lab import down, env, provision, spark, stack
 from lab import up as raising
 from lab.instance import Instance, host_names
 from lab.progress import Progress
+from tests import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 JOURNAL = ["journalctl", "-q", "-D"]
+until = partial(waiting.until, every_s=0.5)  # what is looked at is mostly a host, over SSH
 
 
 @dataclass(frozen=True)
@@ -189,13 +190,3 @@ def adopted_fleet(
     finally:
         down.down(name)
         described.unlink(missing_ok=True)
-
-
-def until(true: Callable[[], bool], what: str, *, within_s: float, every_s: float = 0.5) -> None:
-    """Return when `true()` is; fails, naming what was awaited, when time runs out."""
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if true():
-            return
-        time.sleep(every_s)
-    pytest.fail(f"{what}: not within {within_s:.0f} s")

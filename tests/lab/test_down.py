@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import pytest
 
 from lab import cache, down, env, mounts, network, record, shell
 from lab.instance import CHECKOUT, Instance
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.lab
 
 INSTANCE = Instance.named("crash")
 REACHED_WITHIN_S = 120.0
+AT_ONCE_S = 0.005  # between two looks: the point must not be past
 GONE_WITHIN_S = 20.0
 
 
@@ -64,16 +65,6 @@ def up(**environment: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
 
 
-def wait_until(reached: Callable[[], object], within_s: float) -> bool:
-    """Whether it was reached in time."""
-    until = time.monotonic() + within_s
-    while time.monotonic() < until:
-        if reached():
-            return True
-        time.sleep(0.005)
-    return False
-
-
 POINTS: dict[str, Callable[[], object]] = {
     "claimed": lambda: record.alive(INSTANCE, down.COMING_UP),
     "network": lambda: INSTANCE.bridge in network.links(),
@@ -89,11 +80,11 @@ POINTS: dict[str, Callable[[], object]] = {
 def test_nothing_is_left_of_a_lab_whose_up_was_killed(point: str) -> None:
     """Killed outright, at seven points on the way."""
     with up() as coming:
-        assert wait_until(POINTS[point], REACHED_WITHIN_S)
+        until(POINTS[point], point, REACHED_WITHIN_S, AT_ONCE_S)
         coming.kill()
     assert left()
     down.down(INSTANCE.name)
-    assert wait_until(lambda: not left(), GONE_WITHIN_S), left()
+    until(lambda: not left(), left, GONE_WITHIN_S)
 
 
 def test_a_killed_build_of_the_base_leaves_no_process_no_mount_and_no_tree(
@@ -102,9 +93,9 @@ def test_a_killed_build_of_the_base_leaves_no_process_no_mount_and_no_tree(
     """Debootstrap dies with `up`; `down` removes what it had unpacked. The Go build dies too."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with up(XDG_CACHE_HOME=str(tmp_path)) as coming:
-        assert wait_until(lambda: list(cache.root().glob("building/base-*/debootstrap")), REACHED_WITHIN_S)
+        until(lambda: list(cache.root().glob("building/base-*/debootstrap")), "a build", REACHED_WITHIN_S)
         coming.kill()
-    assert wait_until(lambda: not processes(str(tmp_path)), GONE_WITHIN_S), processes(str(tmp_path))
+    until(lambda: not processes(str(tmp_path)), lambda: processes(str(tmp_path)), GONE_WITHIN_S)
     assert mounts.below(tmp_path) == []
     down.down(INSTANCE.name)
     assert list((cache.root() / "building").iterdir()) == []
@@ -114,10 +105,10 @@ def test_a_killed_build_of_the_base_leaves_no_process_no_mount_and_no_tree(
 def test_down_stops_an_up_that_still_runs() -> None:
     """It would go on making what is removed."""
     with up() as coming:
-        assert wait_until(POINTS["claimed"], REACHED_WITHIN_S)
+        until(POINTS["claimed"], "claimed", REACHED_WITHIN_S, AT_ONCE_S)
         down.down(INSTANCE.name)
         assert coming.wait(GONE_WITHIN_S) == -signal.SIGTERM
-    assert wait_until(lambda: not left(), GONE_WITHIN_S), left()
+    until(lambda: not left(), left, GONE_WITHIN_S)
 
 
 def test_the_lab_of_another_checkout_is_removed_too(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from prometheus_client.core import GaugeMetricFamily
 
 from exporters.gb10 import flight, recorder, ring
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 DEADLINE_S = 20.0
@@ -32,14 +32,6 @@ found = recorder.Recorder(Path(sys.argv[1]), take, "boot1", interval_s=0.001)
 found.start()
 time.sleep(60)
 """
-
-
-def until(look: Callable[[], object]) -> None:
-    """Wait for something to be true."""
-    end = time.monotonic() + DEADLINE_S
-    while not look():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def records(path: Path) -> list[flight.Record]:
@@ -73,7 +65,7 @@ def test_it_writes_and_notes_an_orderly_end(tmp_path: Path) -> None:
     """The file has one size from the start; stop() is the last record; nothing is lost."""
     path = tmp_path / "flight.ring"
     found = running(path)
-    until(lambda: found.counts.written > 30)
+    until(lambda: found.counts.written > 30, "thirty records")
     assert path.stat().st_size == LAYOUT.file_bytes
     found.stop()
     assert records(path)[-1].event == flight.STOP
@@ -87,8 +79,8 @@ def test_a_killed_writer_leaves_a_readable_ring(tmp_path: Path) -> None:
     newest = -1
     for _ in range(10):
         process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)])
-        until(path.exists)
-        until(partial(has_record, path, newest + 5))
+        until(path.exists, "the ring")
+        until(partial(has_record, path, newest + 5), "five more records")
         os.kill(process.pid, signal.SIGKILL)
         process.wait(DEADLINE_S)
         found = ring.contents(path.read_bytes())
@@ -109,19 +101,19 @@ def test_a_disk_that_refuses_costs_records_and_nothing_else(
         raise error
 
     found = running(tmp_path / "flight.ring")
-    until(lambda: found.counts.written)
+    until(lambda: found.counts.written, "a record")
     monkeypatch.setattr(os, "pwrite", refuse)
-    until(lambda: found.counts.lost > 3)
+    until(lambda: found.counts.lost > 3, "lost records")
     written = found.counts.written
     monkeypatch.setattr(os, "pwrite", good)
-    until(lambda: found.counts.written > written)
+    until(lambda: found.counts.written > written, "another record")
     found.stop()
 
 
 def test_a_full_disk_and_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """No file can be made: every record is counted as lost, the process goes on and ends in time."""
     found = running(tmp_path / "missing/flight.ring")
-    until(lambda: found.counts.lost > 5)
+    until(lambda: found.counts.lost > 5, "lost records")
     assert found.counts.written == 0
     started = time.monotonic()
     found.stop()
@@ -142,19 +134,19 @@ def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.M
 
     def hang(fd: int) -> None:
         held.append(fd)
-        until(lambda: not held)
+        until(lambda: not held, "the disk")
         good(fd)
 
     monkeypatch.setattr(os, "fdatasync", hang)
     found = running(tmp_path / "flight.ring", interval_s=0.001)
-    until(lambda: held)
-    until(lambda: found.counts.lost > 5)
+    until(lambda: held, "a disk that hangs")
+    until(lambda: found.counts.lost > 5, "lost records")
     started = time.monotonic()
     found.stop()
     assert time.monotonic() - started < 2
     monkeypatch.setattr(os, "fdatasync", good)
     held.clear()
-    until(lambda: found.counts.written >= recorder.QUEUED)
+    until(lambda: found.counts.written >= recorder.QUEUED, "what was queued")
 
 
 def test_what_a_crash_left_is_kept(tmp_path: Path) -> None:

@@ -8,15 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from lab import gb10
 from lab.gb10.frozen import frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.waiting import until
 
 pytestmark = [pytest.mark.drill, pytest.mark.skipif(os.geteuid() != 0, reason="freezing a file system needs root")]
 
@@ -37,14 +34,6 @@ def state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return ""
-
-
-def until(look: Callable[[], bool], what: str) -> None:
-    """Ask again and again until the deadline."""
-    end = time.monotonic() + DEADLINE_S
-    while not look():
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
 
 
 def test_a_frozen_call_cannot_be_killed(built: Path, tmp_path: Path) -> None:

@@ -7,16 +7,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sparkfleet.host import watch
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[3]
 DEADLINE_S = 20.0
@@ -37,16 +37,6 @@ with apply._run_folder() as (folder, run):
     if sys.argv[1] == "fail":
         raise RuntimeError("a fault of ours")
 """
-
-
-def until(look: Callable[[], bool]) -> bool:
-    """Whether it becomes true before the deadline."""
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        if look():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def alive(pid: int) -> bool:
@@ -96,7 +86,7 @@ def test_a_killed_owner_leaves_no_process_and_no_folder(bystander: subprocess.Po
     run.owner.send_signal(signal.SIGKILL)
     run.owner.wait()
 
-    assert until(run.gone), f"left: {watch.members(run.identity)}, folder {run.folder.exists()}"
+    until(run.gone, lambda: f"left: {watch.members(run.identity)}, folder {run.folder.exists()}")
     assert bystander.poll() is None
 
 
@@ -119,7 +109,7 @@ def test_signals_of_the_terminal_do_not_end_the_watcher() -> None:
         row = next(r for r in Path(f"/proc/{watcher.pid}/status").read_text().splitlines() if r.startswith("SigIgn"))
         return bool(int(row.split()[1], 16) & 1 << (signal.SIGHUP - 1))
 
-    assert until(ignored)
+    until(ignored, "a watcher that ignores signals")
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         watcher.send_signal(number)

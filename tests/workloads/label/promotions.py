@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from lab import calypso, record
 from lab.calypso import repository as buckets
+from tests.waiting import until
 from workloads.label.promoting import turn
 from workloads.label.promoting.repository import Repository
 from workloads.label.promoting.server import Server
 from workloads.label.records import Promotion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.workloads.label.labs import LabelLab
     from workloads.label.promoting.turn import Step
@@ -113,11 +114,15 @@ class Project:
 
     def reaches(self, step: Step, run: str, within_s: float = 60) -> None:
         """Return when the turn of `run` is at this step."""
-        poll(lambda: [(each.run, each.step) for each in turn.history(self.repository)[:1]] == [(run, step)], within_s)
+
+        def reached() -> bool:
+            return [(each.run, each.step) for each in turn.history(self.repository)[:1]] == [(run, step)]
+
+        until(reached, step, within_s)
 
     def served_by(self, version: int, within_s: float = 60) -> None:
         """Return when Calypso serves it."""
-        poll(lambda: self.server.serves(self.name, version), within_s)
+        until(lambda: self.server.serves(self.name, version), f"version {version}", within_s)
 
 
 def ended(process: subprocess.Popen[str], within_s: float = 240) -> dict[str, Any]:
@@ -125,14 +130,6 @@ def ended(process: subprocess.Popen[str], within_s: float = 240) -> dict[str, An
     out, err = process.communicate(timeout=within_s)
     last: dict[str, Any] = json.loads(out.splitlines()[-1]) if out else {"error": {"what": err}}
     return last["report"] if "report" in last else {**last.get("error", {}), "code": process.returncode}
-
-
-def poll(fact: Callable[[], bool], within_s: float) -> None:
-    """Return when it is one."""
-    until = time.monotonic() + within_s
-    while not fact():
-        assert time.monotonic() < until, f"not within {within_s} s"
-        time.sleep(0.05)
 
 
 class Load:
@@ -186,7 +183,7 @@ def kill(lab: LabelLab, label: str) -> None:
     pid = record.alive(lab.instance, label)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    poll(lambda: record.alive(lab.instance, label) is None, 20)
+    until(lambda: record.alive(lab.instance, label) is None, f"the end of {label}")
 
 
 def table(told: dict[str, Any]) -> str:

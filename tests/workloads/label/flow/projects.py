@@ -6,20 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workloads.label import flow, runs
 from workloads.label.stages import Context, fetch
 from workloads.label.workspace import Workspace
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 CHECKOUT = Path(__file__).resolve().parents[4]
-WITHIN_S = 30.0
 
 
 def silent(done: int, total: int | None, what: str) -> None:
@@ -88,15 +83,6 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def until(true: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:
-    """Wait for it; fails with `what` when it does not come."""
-    end = time.monotonic() + within_s
-    while not (found := true()):
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
-    return found
 
 
 def reading(project: Project, runner: int) -> int | None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workloads.label.flow.projects import CHECKOUT, Project, gone, reading, until
+from tests.waiting import until
+from tests.workloads.label.flow.projects import CHECKOUT, Project, gone, reading
 from workloads.errors import ConfigError, GateError, LockedError
 from workloads.label import flow, runs
 from workloads.label.records import Document

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workloads.label.flow.projects import children, gone, until
+from tests.waiting import until
+from tests.workloads.label.flow.projects import children, gone
 from tests.workloads.label.lab.looping import Loop
 from tests.workloads.label.labs import CHECKOUT
 from workloads.label import runs
