@@ -1,9 +1,10 @@
-"""The programs that judge configurations (promtool, amtool and their like), as lab/bootstrap.sh unpacks them."""
+"""The programs that judge configurations (promtool, amtool and their like), as lab/bootstrap.sh unpacks them; ports."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ def program(name: str) -> str:
     if not found:
         pytest.fail(f"{name} is not on PATH; run lab/bootstrap.sh monitoring", pytrace=False)
     return found
+
+
+def free_port() -> int:
+    """A port of loopback that nobody had a moment ago."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def alertmanager() -> list[str]:

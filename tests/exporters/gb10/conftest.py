@@ -3,73 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lab import gb10
 from sparkfleet.host.bundle import zipapp_bytes
 from sparkfleet.host.parts import GB10_EXPORTER
+from tests.exporters.running import CHECKOUT, Exporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 SYSTEM_PYTHON = Path("/usr/bin/python3")  # readable by every user, unlike the tests' own
-DEADLINE_S = 30.0
-
-
-class Exporter:
-    """One running exporter."""
-
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path, user: int | None = None) -> None:
-        self.log = log
-        with log.open("w") as stderr:
-            self.process = subprocess.Popen(
-                command, env=environment, stderr=stderr, cwd=CHECKOUT if user is None else "/", user=user, group=user,
-                extra_groups=None if user is None else [],
-            )  # fmt: skip
-        self.port = int(self.until(lambda: re.search(r"listening on \S+ port (\d+)", log.read_text()))[1])
-
-    def until(self, look: Callable[[], Any]) -> Any:
-        """What `look` finds, asked again and again until the deadline."""
-        end = time.monotonic() + DEADLINE_S
-        while time.monotonic() < end:
-            if found := look():
-                return found
-            assert self.process.poll() is None, f"the exporter ended:\n{self.log.read_text()}"
-            time.sleep(0.05)
-        raise AssertionError(f"not seen within {DEADLINE_S} s; the exporter's log:\n{self.log.read_text()}")
-
-    def scrape(self) -> str:
-        """The exposition, as Prometheus gets it."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=DEADLINE_S) as answer:
-            return str(answer.read().decode())
-
-    def until_scraped(self, *lines: str) -> str:
-        """The first exposition that has all these lines."""
-        return str(
-            self.until(lambda: text if (text := self.scrape()) and set(lines) <= set(text.splitlines()) else None)
-        )
-
-    def stop(self) -> int:
-        """End it as systemd does; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=DEADLINE_S)
-
-    def children(self) -> list[int]:
-        """The process ids of its samplers."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return [int(pid) for task in tasks for pid in task.read_text().split()]
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +52,7 @@ class Machine:
         paths = [f"--path.{name}fs={self.folder / name}" for name in ("proc", "sys", "root")]
         paths.append(f"--path.privileged={self.folder / 'privileged.json'}")
         pace = ["--nvml.interval=0.1", "--nvml.deadline=2"]
-        return [*self.program, *paths, *pace, "--recorder.file=", "--web.listen-address=127.0.0.1:0"]
+        return [*self.program, *paths, *pace, "--recorder.file="]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -136,7 +88,7 @@ class Machine:
 
     def exporter(self, user: int | None = None, environment: dict[str, str] | None = None) -> Exporter:
         """Start one, as another user or in another environment if told so."""
-        self.running.append(Exporter(self.command, environment or self.environment, self.folder / "log", user))
+        self.running.append(Exporter(self.command, self.folder / "log", environment or self.environment, user))
         return self.running[-1]
 
     def stop(self) -> None:

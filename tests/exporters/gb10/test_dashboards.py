@@ -19,7 +19,9 @@ from exporters.gb10.dashboards.__main__ import rendered
 from exporters.gb10.dashboards.limits import LIMITS
 from sparkfleet.monitoring import grafana
 from tests.exporters import promql
-from tests.exporters.gb10.watched import CHECKOUT, RULES, Watched
+from tests.exporters.gb10.watched import watched as machines_watched
+from tests.exporters.running import CHECKOUT
+from tests.exporters.scraped import RULES, Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,14 +97,13 @@ SELECTORS = sorted({" ".join(str(s).split()) for rule in rules().values() for s 
 
 
 @pytest.fixture(scope="module")
-def watched(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Prometheus and its Sparks, one a scenario."""
-    found = Watched(tmp_path_factory.mktemp("watched"), built, SCENARIOS)
-    yield found
-    found.stop()
+    with machines_watched(tmp_path_factory.mktemp("watched"), built, SCENARIOS) as found:
+        yield found
 
 
-def grafana_fires(watched: Watched, rule: dict[str, Any], moment: float) -> set[frozenset[tuple[str, str]]]:
+def grafana_fires(watched: Prometheus, rule: dict[str, Any], moment: float) -> set[frozenset[tuple[str, str]]]:
     """The series for which Grafana's steps end above their threshold, by its documentation of the functions."""
     query, math_step, threshold = (step["model"] for step in rule["data"])
     assert rule["condition"] == threshold["refId"]
@@ -125,7 +126,7 @@ def excused(expression: str) -> bool:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
-def test_every_panel_has_data(watched: Watched, query: Asked) -> None:
+def test_every_panel_has_data(watched: Prometheus, query: Asked) -> None:
     """The query of the panel, its variables filled in, is answered with at least one series."""
     assert excused(query.expression) or watched.answer(query.expression), query.expression
 
@@ -137,7 +138,7 @@ def test_the_unit_follows_from_the_metrics_names(query: Asked) -> None:
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
-def test_what_a_rule_looks_at_exists(watched: Watched, selector: str) -> None:
+def test_what_a_rule_looks_at_exists(watched: Prometheus, selector: str) -> None:
     """Each selector of each alert and recording rule finds a series in some scenario: no rule is deaf."""
     assert excused(selector) or watched.answer(selector), selector
 
@@ -150,7 +151,7 @@ def test_a_recording_rule_adds_up(name: str) -> None:
     assert found == "count" or f"_{found}:" in name
 
 
-def test_the_exporter_has_every_metric_that_is_asked_for(watched: Watched) -> None:
+def test_the_exporter_has_every_metric_that_is_asked_for(watched: Prometheus) -> None:
     """No dashboard and no rule names a metric that nobody scrapes; nobody is excused for one that is there."""
     expressions = [query.expression for query in QUERIES] + [rule["expr"] for rule in rules().values()]
     named = {s.name for expression in expressions for s in promql.selectors(expression)} - {"ALERTS"}
@@ -161,7 +162,7 @@ def test_the_exporter_has_every_metric_that_is_asked_for(watched: Watched) -> No
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_the_variables_offer_every_spark(watched: Watched, board: str) -> None:
+def test_the_variables_offer_every_spark(watched: Prometheus, board: str) -> None:
     """The list of Sparks has all of them, the one that is down too; the other variable is a kind of data source."""
     kinds = {variable["name"]: variable for variable in BOARDS[board]["templating"]["list"]}
     metric, label = re.fullmatch(r"label_values\((.*), (\w+)\)", kinds["instance"]["query"]).groups()
@@ -172,7 +173,7 @@ def test_the_variables_offer_every_spark(watched: Watched, board: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, rule in rules().items() if "alert" in rule])
-def test_grafana_fires_where_prometheus_fires(watched: Watched, name: str) -> None:
+def test_grafana_fires_where_prometheus_fires(watched: Prometheus, name: str) -> None:
     """The steps of the rendered rule, asked of Prometheus at the same moment, fire for the same series."""
     watched.answer('ALERTS{alertname="Watchdog"}')
     moment = time.time()
@@ -181,7 +182,7 @@ def test_grafana_fires_where_prometheus_fires(watched: Watched, name: str) -> No
     assert grafana_fires(watched, grafana.rule(rules()[name]), moment) == original
 
 
-def test_a_rule_whose_value_is_zero_fires_in_grafana(watched: Watched) -> None:
+def test_a_rule_whose_value_is_zero_fires_in_grafana(watched: Prometheus) -> None:
     """`up == 0` is the trap: a threshold on the value itself would never fire. Values that are no number fire too."""
     watched.answer("up == 0")
     for expression in ("up == 0", "up * 0 / 0", "vector(-1)", "up / 0"):
@@ -190,7 +191,7 @@ def test_a_rule_whose_value_is_zero_fires_in_grafana(watched: Watched) -> None:
         assert len(grafana_fires(watched, rule, moment)) == len(watched.series(expression, moment)) > 0
 
 
-def test_alerts_show_in_the_dashboards(watched: Watched) -> None:
+def test_alerts_show_in_the_dashboards(watched: Prometheus) -> None:
     """The dead man's alert fires, so the count of firing alerts is a number; the annotations' query is valid."""
     assert watched.answer('ALERTS{alertname="Watchdog",alertstate="firing"}')
     for board in BOARDS.values():

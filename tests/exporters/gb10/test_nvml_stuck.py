@@ -20,7 +20,8 @@ from lab import gb10
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.exporters.gb10.conftest import Exporter, Machine
+    from tests.exporters.gb10.conftest import Machine
+    from tests.exporters.running import Exporter
 
 LINE = '{"driver": "1", "gpus": [{"index": 0, "values": {"power_milliwatts": 1}, "errors": {}}]}'
 UP, DOWN = "sparkfleet_gb10_nvml_up 1.0", "sparkfleet_gb10_nvml_up 0.0"

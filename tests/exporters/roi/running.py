@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 import sys
-import time
-import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.exporters.running import Exporter
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-DEADLINE_S = 30.0
+if TYPE_CHECKING:
+    from pathlib import Path
+
 Key = tuple[str, frozenset[tuple[str, str]]]
 
 
-class Running:
-    """One exporter; `stop` ends it."""
+class Running(Exporter):
+    """The exporter on a workspace below `folder`."""
 
-    def __init__(self, folder: Path, program: Sequence[str] = (sys.executable, "-m", "exporters.roi")) -> None:
-        self.workspace, self.log = folder / "label", folder / "log"
+    def __init__(self, folder: Path) -> None:
+        self.workspace = folder / "label"
         self.workspace.mkdir(exist_ok=True)
-        flags = ["--web.listen-address=127.0.0.1:0", f"--path.workspace={self.workspace}"]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen([*program, *flags], stderr=log, cwd=CHECKOUT)
-        end = time.monotonic() + DEADLINE_S
-        while not (found := re.search(r"listening on \S+ port (\d+)", self.log.read_text())):
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < end, self.log.read_text()
-            time.sleep(0.05)
-        self.port = int(found[1])
+        super().__init__([sys.executable, "-m", "exporters.roi", f"--path.workspace={self.workspace}"], folder / "log")
 
     def put(self, project: str, text: str) -> None:
         """A project's figures."""
         (self.workspace / project).mkdir(exist_ok=True)
         (self.workspace / project / "roi.json").write_text(text)
-
-    def scrape(self) -> str:
-        """The exposition, as Prometheus gets it."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=DEADLINE_S) as answer:
-            return str(answer.read().decode())
-
-    def stop(self) -> int:
-        """End it as systemd does; its exit code."""
-        self.process.terminate()
-        return self.process.wait(timeout=DEADLINE_S)
 
 
 def values(text: str) -> dict[Key, float]:

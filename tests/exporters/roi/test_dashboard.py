@@ -13,8 +13,9 @@ from exporters.roi.dashboards import loop
 from exporters.roi.dashboards.__main__ import FILE, rendered
 from tests.exporters import promql
 from tests.exporters.roi.board import BOARD, PANELS, QUERIES, Asked, filled_in
-from tests.exporters.roi.running import CHECKOUT
-from tests.exporters.roi.watched import RULES, Watched
+from tests.exporters.roi.watched import watched as projects_watched
+from tests.exporters.running import CHECKOUT
+from tests.exporters.scraped import RULES, Prometheus
 from tests.workloads.label.returns.archive import NOW as THEN
 from tests.workloads.label.returns.archive import known, params
 from workloads.label.returns import compare
@@ -36,7 +37,7 @@ def rules() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A project with every figure, whose last review was yesterday, and one without a review."""
     now = dt.datetime.now(dt.UTC)
     empty = params().model_copy(update={"name": "invoices"})
@@ -44,9 +45,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         "contracts": shifted(figures(params(), known(), THEN).model_dump_json(), now - THEN),
         "invoices": figures(empty, Known(items=known().items[:5]), now).model_dump_json(),
     }
-    found = Watched(tmp_path_factory.mktemp("watched"), texts)
-    yield found
-    found.stop()
+    with projects_watched(tmp_path_factory.mktemp("watched"), texts) as found:
+        yield found
 
 
 def shifted(text: str, by: dt.timedelta) -> str:
@@ -55,12 +55,12 @@ def shifted(text: str, by: dt.timedelta) -> str:
     return date.sub(lambda found: f'"{(dt.datetime.fromisoformat(found[1]) + by).isoformat()}"', text)
 
 
-def test_every_panel_has_data(watched: Watched) -> None:
+def test_every_panel_has_data(watched: Prometheus) -> None:
     """Of a project that has every figure no query of any panel is answered with nothing."""
     assert not [str(query) for query in QUERIES if not watched.series(filled_in(query.expression))]
 
 
-def test_what_a_project_lacks_is_shown_as_lacking(watched: Watched) -> None:
+def test_what_a_project_lacks_is_shown_as_lacking(watched: Prometheus) -> None:
     """Of one without a review all queries are valid, and only what it has is told: its backlog, and the GPUs."""
     told = [query for query in QUERIES if watched.series(filled_in(query.expression, "invoices"))]
     of_one = [query for query in told if query.panel != "Projects"]
@@ -71,7 +71,7 @@ def test_what_a_project_lacks_is_shown_as_lacking(watched: Watched) -> None:
             assert panel["fieldConfig"]["defaults"]["noValue"] not in {"", "0"}
 
 
-def test_the_latency_on_the_dashboard_is_that_of_the_records(watched: Watched) -> None:
+def test_the_latency_on_the_dashboard_is_that_of_the_records(watched: Prometheus) -> None:
     """First correction, begin of serving and what lies between them, as the promotion recorded them."""
     last = figures(params(), known(), THEN).deliveries[-1]
     panel = {query.letter: query.expression for query in QUERIES if query.panel == "Models"}
@@ -91,7 +91,7 @@ def test_the_unit_follows_from_the_metrics_names(query: Asked) -> None:
     assert query.unit == promql.GRAFANA[promql.unit(query.expression)], query.expression
 
 
-def test_what_a_rule_looks_at_exists(watched: Watched) -> None:
+def test_what_a_rule_looks_at_exists(watched: Prometheus) -> None:
     """Each selector of each rule finds a series: no rule is deaf; and nothing is asked for that nobody tells."""
     for rule in rules().values():
         for selector in promql.selectors(rule["expr"]):
@@ -100,7 +100,7 @@ def test_what_a_rule_looks_at_exists(watched: Watched) -> None:
         assert name in {"ModelLatencyTooLong", "ReviewsUnchecked", "LabelLoopSilent"} or watched.series(name), name
 
 
-def test_no_alert_fires_for_a_project_that_is_well(watched: Watched) -> None:
+def test_no_alert_fires_for_a_project_that_is_well(watched: Prometheus) -> None:
     """Nor for one that has not begun."""
     for name, rule in rules().items():
         if "alert" in rule and name != "ModelLatencyTooLong":

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from exporters.roi import sources
 from exporters.roi.readings import Sample, UnreadableError, samples
 from sparkfleet.host.bundle import zipapp_bytes
-from tests.exporters.roi.running import CHECKOUT, Running, key, values
+from tests.exporters.roi.running import Running, key, values
+from tests.exporters.running import CHECKOUT
 from tests.workloads.label.returns.archive import NOW, known, params
 from workloads.label.returns.figures import Known, figures
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.exporters.roi.board import QUERIES, filled_in
-from tests.exporters.roi.watched import Watched
+from tests.exporters.roi.watched import watched
 from tests.workloads.label.lab.looping import Loop, accept_rate
 from workloads.label.records import Arm, Item, Quarantined, Review
 from workloads.label.runs import State
@@ -90,13 +90,10 @@ def latency_is_what_was_recorded(loop: Loop) -> None:
 
 def the_dashboard_tells_it(loop: Loop, folder: Path) -> None:
     """A Prometheus that scrapes the exporter of this loop's figures answers every query, with the recorded latency."""
-    watched = Watched(folder, {loop.name: loop.work.path("roi.json").read_text()})
-    try:
-        silent = [str(query) for query in QUERIES if not watched.series(filled_in(query.expression, loop.name))]
+    with watched(folder, {loop.name: loop.work.path("roi.json").read_text()}) as prometheus:
+        silent = [str(query) for query in QUERIES if not prometheus.series(filled_in(query.expression, loop.name))]
         (took,) = [query.expression for query in QUERIES if query.panel == "Last model took"]
-        shown = float(watched.series(filled_in(took, loop.name))[0]["value"][1])
-    finally:
-        watched.stop()
+        shown = float(prometheus.series(filled_in(took, loop.name))[0]["value"][1])
     newest = loop.promotions()[-1]
     assert not silent
     assert newest.first_review_at
