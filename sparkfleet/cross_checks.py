@@ -10,6 +10,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 
+from sparkfleet.authority_checks import authority_faults
 from sparkfleet.cloud_checks import cloud_faults
 from sparkfleet.fitness.gpu import CUDA_OF_BRANCH, CUDA_VERSION
 from sparkfleet.model import Role
@@ -18,12 +19,13 @@ from sparkfleet.tailnet_checks import in_tailnet, policy_faults
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     """Every such fault, in no order: `cloud.aws: missing; provider aws needs this section`."""
     hosts = _map(raw.get("hosts"))
     single = [*_names(raw, hosts), *cloud_faults(raw, hosts), *_evaluator(raw), *_node(raw, hosts)]
     single += [*_toolkit(_map(raw.get("gpu"))), *_ollama(_map(raw.get("ollama"))), *_datasets(raw, hosts)]
-    single += _label(raw, hosts)
+    single += [*_label(raw, hosts), *authority_faults(raw, hosts)]
     return [
         *single,
         *_addresses(hosts),

@@ -17,9 +17,8 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from sparkfleet.authority import CONFIGURATION, ISSUING
-from sparkfleet.cloud.authority_files import ensure, held_digest, text, told
+from sparkfleet.cloud.authority_files import described, ensure, held_digest, text, told
 from sparkfleet.errors import SparkfleetError
-from sparkfleet.model import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,17 +95,3 @@ class Authority(pulumi.dynamic.Resource, module="sparkfleet", name="Authority"):
         props = {**described(fleet), **dict.fromkeys(OUTPUTS)}
         props["held"] = held_digest(fleet.controller.authority, fleet.authority.generation)
         super().__init__(AuthorityProvider(), fleet.fleet, props, opts or ResourceOptions(protect=True))
-
-
-def described(fleet: Fleet) -> dict[str, Any]:
-    """What the authority is to be, as plain values."""
-    at = fleet.with_role(Role.AUTHORITY)
-    return {
-        "fleet": fleet.fleet,
-        "folder": str(fleet.controller.authority),
-        "generation": fleet.authority.generation,
-        "hosts": sorted(fleet.with_role(Role.IDENTITY)),
-        "names": list(fleet.hosts[at[0]].addresses) if at else [],
-        "port": fleet.authority.port,
-        "lifetime_s": fleet.authority.lifetime_s,
-    }

@@ -20,10 +20,27 @@ from sparkfleet import secrets
 from sparkfleet.authority import CONFIGURATION, ISSUING
 from sparkfleet.cloud import enrolment, pki
 from sparkfleet.errors import SparkfleetError
+from sparkfleet.model import Role
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping
+
+    from sparkfleet.model import Fleet
+
+
+def described(fleet: Fleet) -> dict[str, Any]:
+    """What the authority is to be, as plain values."""
+    at = fleet.with_role(Role.AUTHORITY)
+    return {
+        "fleet": fleet.fleet,
+        "folder": str(fleet.controller.authority),
+        "generation": fleet.authority.generation,
+        "hosts": sorted(fleet.with_role(Role.IDENTITY)),
+        "names": list(fleet.hosts[at[0]].addresses) if at else [],
+        "port": fleet.authority.port,
+        "lifetime_s": fleet.authority.lifetime_s,
+    }
 
 
 def ensure(wanted: Mapping[str, Any], now: dt.datetime) -> dict[str, str]:
@@ -46,6 +63,15 @@ def ensure(wanted: Mapping[str, Any], now: dt.datetime) -> dict[str, str]:
     secrets.write(folder / "ca.json", json.dumps(config, indent=1) + "\n")
     made = {"issuing": issuing, "root": root, "fingerprint": pki.fingerprint(issuing)}
     return made | {"held": held_digest(folder, generation)}
+
+
+def without(fleet: Fleet, host: str, now: dt.datetime) -> str | None:
+    """Forget a host's enrolment key; step-ca's configuration without it, None when there is no authority yet."""
+    wanted = described(fleet)
+    if not held_digest(fleet.controller.authority, fleet.authority.generation):
+        return None
+    ensure({**wanted, "hosts": [name for name in wanted["hosts"] if name != host]}, now)
+    return text(fleet.controller.authority / "ca.json")
 
 
 def versions(folder: Path, generation: int) -> dict[str, str]:
