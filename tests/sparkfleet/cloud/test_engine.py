@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sparkfleet.cloud import access_keys, objectstore
+from sparkfleet.cloud import access_keys, objectstore, policies
 from sparkfleet.cloud.objectstore import Connection, Key
 
 if TYPE_CHECKING:
@@ -137,6 +137,53 @@ def test_a_fleet_lives_through_the_engine(
     assert not [secret for secret in (*old, *_secrets(stack, server)) if secret in everything]
 
 
+def test_tags_and_policies_change_in_place_and_drift_is_named(
+    stack: Stack, server: Any, connection: Connection, describe_fleet: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    """What the store cannot do is in the preview; a tag, a lock and an identity more change what they name alone.
+
+    A policy that was made by hand shows in `refresh` and is put back by `up`.
+    """
+    name, s3 = stack.fleet.fleet, objectstore.s3(connection, objectstore.administrator(connection))
+    assert "this store (versitygw) does not do" in stack.pulumi("preview")
+    stack.pulumi(*UP)
+    s3.put_object(Bucket=f"{name}-models", Key="calypso/model", Body=b"kept")
+
+    stack.fleet = describe_fleet(
+        server, tmp_path, name, tags={"cost-centre": "4711"}, calypso=True, models_locked_days=7
+    )
+    preview = stack.pulumi("preview", "--diff")
+    assert " to replace" not in preview
+    for expected in ("cost-centre", "GOVERNANCE 7 days", f"{name}-calypso"):
+        assert expected in preview
+    stack.pulumi(*UP)
+    stack.pulumi(*UP, "--expect-no-changes")
+    assert {"Key": "cost-centre", "Value": "4711"} in s3.get_bucket_tagging(Bucket=f"{name}-models")["TagSet"]
+    assert s3.get_object(Bucket=f"{name}-models", Key="calypso/model")["Body"].read() == b"kept"
+
+    opened = policies.tls_only(policies.bucket_arn(f"{name}-audit"))
+    opened["Statement"][0] |= {"Sid": "MadeByHand", "Effect": "Allow"}
+    s3.put_bucket_policy(Bucket=f"{name}-audit", Policy=json.dumps(opened))
+    drift = stack.pulumi("refresh", "--yes", "--skip-preview", "--diff")
+    assert ("MadeByHand" in drift, f"{name}-audit" in drift, f"{name}-models" in drift) == (True, True, False)
+    stack.pulumi(*UP)
+    assert "NobodyDeletes" in s3.get_bucket_policy(Bucket=f"{name}-audit")["Policy"]
+
+
+def test_a_taken_name_stops_up_before_anything_is_made(stack: Stack, connection: Connection) -> None:
+    """Somebody else's bucket is named and left alone; there is no other bucket and no user afterwards."""
+    name, admin = stack.fleet.fleet, objectstore.administrator(connection)
+    s3, iam = objectstore.s3(connection, admin), objectstore.iam(connection, admin)
+    s3.create_bucket(Bucket=f"{name}-artifacts")
+    s3.put_object(Bucket=f"{name}-artifacts", Key="theirs", Body=b"x")
+
+    printed = stack.pulumi(*UP, succeeds=False)
+
+    assert f"bucket names that are taken: {name}-artifacts; nothing was made" in printed
+    assert [b["Name"] for b in s3.list_buckets()["Buckets"] if b["Name"].startswith(name)] == [f"{name}-artifacts"]
+    assert [user for user in iam.list_users()["Users"] if user["UserName"].startswith(name)] == []
+
+
 def test_a_key_that_was_replaced_outside_is_taken_over(stack: Stack, connection: Connection) -> None:
     """After `spark rotate s3` the next up records the new key's id, with and without a refresh, and makes none."""
     stack.pulumi(*UP)
@@ -156,7 +203,10 @@ def test_a_key_that_was_replaced_outside_is_taken_over(stack: Stack, connection:
 
 
 def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: Connection) -> None:
-    """After destroy the keys are dead, the bucket with an object is there and named, the empty one is gone."""
+    """After destroy the keys are dead, the bucket with an object is there and named, the empty one is gone.
+
+    The next `up` takes the kept bucket over again.
+    """
     stack.pulumi(*UP)
     s3 = objectstore.s3(connection, objectstore.administrator(connection))
     s3.put_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a", Body=b"kept")
@@ -166,11 +216,15 @@ def test_destroy_revokes_the_hosts_and_keeps_the_data(stack: Stack, connection: 
     printed = stack.pulumi("destroy", "--yes", "--skip-preview")
 
     assert f"{stack.fleet.fleet}-datasets holds data and was kept" in printed
+    assert "docs/guides/store.md says how to remove it on purpose" in printed
     assert s3.get_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a")["Body"].read() == b"kept"
     with pytest.raises(host.exceptions.ClientError, match="InvalidAccessKeyId"):
         host.list_objects_v2(Bucket=f"{stack.fleet.fleet}-datasets", Prefix="hosts/spark-01/")
     with pytest.raises(s3.exceptions.ClientError, match="404"):
         s3.head_bucket(Bucket=f"{stack.fleet.fleet}-models")
+
+    stack.pulumi(*UP)
+    assert s3.get_object(Bucket=f"{stack.fleet.fleet}-datasets", Key="a")["Body"].read() == b"kept"
 
 
 def test_a_store_that_is_away_fails_and_loses_nothing(stack: Stack) -> None:
