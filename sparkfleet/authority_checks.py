@@ -27,7 +27,7 @@ def authority_faults(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[s
     if asks and not runs:
         faults.append(f"hosts: no host has the role authority, which {', '.join(asks)} would ask (role identity)")
     faults += [
-        f"hosts.{name}.addresses: a host with the role identity needs an IP address, the authority's firewall lets it in"
+        f"hosts.{name}.addresses: the role identity needs an IP address, which the authority's firewall lets in"
         for name in asks
         if runs and name not in runs and not any(map(_is_address, _list(hosts[name], "addresses")))
     ]
