@@ -2,6 +2,7 @@
 
 label    what the stages of workloads/label run with: torch, transformers, Docling, ONNX Runtime (5 GB on the disk)
 review   Label Studio, the server
+rolesanywhere   AWS' own client of IAM Roles Anywhere, for tests
 triton   NVIDIA's tritonserver, as nvidia-pytriton brings it
 """
 

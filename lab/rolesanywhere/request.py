@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -75,12 +75,12 @@ def check(request: Request, region: str, now: dt.datetime) -> Presented:
     if int(parts["serial"]) != presented.certificate.serial_number:
         raise RefusedError("Credential is not the certificate's serial number")
     text = "\n".join((ALGORITHM, stamp, parts["scope"], hashlib.sha256(_canonical(request, names)).hexdigest()))
-    key = presented.certificate.public_key()
-    if not isinstance(key, EllipticCurvePublicKey):
-        raise RefusedError("Signature algorithm does not fit the certificate's key")
     try:
+        key = presented.certificate.public_key()
+        if not isinstance(key, EllipticCurvePublicKey):
+            raise RefusedError("Signature algorithm does not fit the certificate's key")
         key.verify(bytes.fromhex(parts["signature"]), text.encode(), ECDSA(SHA256()))
-    except (InvalidSignature, ValueError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         raise RefusedError("Signature does not match") from None
     return presented
 
