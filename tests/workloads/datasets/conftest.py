@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.toolchain import ensure
-from tests.workloads.datasets.serving import KEY, Mirror, Served
+from tests.workloads.datasets.serving import BUCKET, Mirror
+from tests.workloads.object_store import KEY, ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """One store for the session."""
-    store = Served(ensure(["versitygw"])["versitygw"], tmp_path_factory.mktemp("store"))
+    store = ObjectStore(tmp_path_factory.mktemp("store"), BUCKET)
     store.start()
     yield store
-    store.stop()
+    store.kill()
 
 
 @pytest.fixture
-def mirror(served: Served, tmp_path: Path) -> Mirror:
+def mirror(served: ObjectStore, tmp_path: Path) -> Mirror:
     """An empty host, and a prefix of its own in the store."""
     if served.process is None:
         served.start()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,64 +21,19 @@ from workloads.datasets.sync import sync
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.workloads.object_store import ObjectStore
     from workloads.datasets.sync import Outcome
 
 BUCKET, NAME = "tests", "mix"
-KEY = {"AccessKeyId": "tests", "SecretAccessKey": "only-on-loopback"}
-READY_WITHIN_S = 20.0
 PROJECT = Path(__file__).resolve().parents[3]
 PART_BYTES = 1 << 20
-
-
-@dataclass
-class Served:
-    """A versitygw over `data`, that can be stopped and started again under the same address."""
-
-    program: Path
-    data: Path
-    port: int = 0
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Return when it answers."""
-        if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
-        (self.data / BUCKET).mkdir(parents=True, exist_ok=True)
-        words = [str(self.program), "--quiet", "--port", f"127.0.0.1:{self.port}", "posix", str(self.data)]
-        env = {"ROOT_ACCESS_KEY": KEY["AccessKeyId"], "ROOT_SECRET_KEY": KEY["SecretAccessKey"]}
-        self.process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + READY_WITHIN_S
-        while not self._answers():
-            assert time.monotonic() < until, "the store does not answer"
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """At once, as a power cut does it."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def object(self, key: str) -> Path:
-        """Where the store keeps an object's bytes."""
-        return self.data / BUCKET / key
-
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/")
-            connection.getresponse()
-            return True
-        return False
 
 
 @dataclass
 class Mirror:
     """A host's folder, and the configuration that fills it from `served`."""
 
-    served: Served
+    served: ObjectStore
     folder: Path
     key_file: Path
     prefix: str
@@ -91,7 +42,7 @@ class Mirror:
     @property
     def plain(self) -> dict[str, Any]:
         """The configuration file's content."""
-        at = {"endpoint": f"http://127.0.0.1:{self.served.port}", "region": "us-east-1", "profile": ""}
+        at = {"endpoint": self.served.endpoint, "region": "us-east-1", "profile": ""}
         return {
             "folder": str(self.folder),
             "connections": 4,

@@ -175,7 +175,7 @@ def test_a_store_that_goes_down_is_waited_for_and_then_told(mirror: Mirror, tmp_
     until = time.monotonic() + 30
     while came(mirror) < 10 and time.monotonic() < until:
         time.sleep(0.02)
-    mirror.served.stop()
+    mirror.served.kill()
     time.sleep(3)
     mirror.served.start()
     thread.join(timeout=90)
@@ -188,7 +188,7 @@ def test_a_store_that_goes_down_is_waited_for_and_then_told(mirror: Mirror, tmp_
     until = time.monotonic() + 30
     while came(other) < 10 and time.monotonic() < until:
         time.sleep(0.02)
-    mirror.served.stop()
+    mirror.served.kill()
     thread.join(timeout=90)
     assert isinstance(outcomes[-1].error, StoreError)
     assert "the store is down" in str(outcomes[-1].error)

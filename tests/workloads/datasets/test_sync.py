@@ -154,7 +154,7 @@ def test_a_store_that_is_down_is_told_and_what_came_before_is_served(mirror: Mir
     """With what to do next; a version that is here and named needs no store at all."""
     mirror.publish(write(tmp_path / "source", FILES), "v1")
     mirror.sync()
-    mirror.served.stop()
+    mirror.served.kill()
 
     outcome = mirror.sync()
 

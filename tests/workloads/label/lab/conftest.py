@@ -16,10 +16,12 @@ import pytest
 
 from lab import down, labelling, record
 from lab.instance import Instance
+from tests.workloads.label.desk import Desk, named
 from tests.workloads.label.labs import LabelLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LABEL = "tests"
 
@@ -39,3 +41,11 @@ def label_lab() -> Iterator[LabelLab]:
         yield LabelLab(instance, labelling.up(instance))
     finally:
         down.down(instance.name)
+
+
+@pytest.fixture
+def desk(label_lab: LabelLab, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
+    """A project of its own for each test, in front of the lab's Label Studio."""
+    server = label_lab.site.label_studio
+    assert server
+    return Desk(named(request.node.name), tmp_path, str(label_lab.site.python), server.url, server.token_file)

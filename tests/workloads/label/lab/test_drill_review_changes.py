@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.workloads.label.desk import LABELS_XML, Desk, named, truth
+from tests.workloads.label.desk import LABELS_XML, Desk, truth
 from tests.workloads.label.reviewer import Api, Reviewer
 from workloads.label.records import Arm
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.workloads.label.labs import LabelLab
 
 pytestmark = pytest.mark.drill
 
 
 @pytest.fixture
-def desk(label_lab: LabelLab, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
-    """A project of its own for each test, published."""
-    server = label_lab.site.label_studio
-    assert server
-    name = named(request.node.name)
-    made = Desk(name, tmp_path, str(label_lab.site.python), server.url, server.token_file)
-    made.fill(12)
-    made.run("publish")
-    return made
+def desk(desk: Desk) -> Desk:
+    """With a few items, published."""
+    desk.fill(12)
+    desk.run("publish")
+    return desk
 
 
 def test_a_review_counts_for_the_model_that_was_on_the_screen(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import reviewing
-from tests.workloads.label.desk import Desk, named, truth
+from tests.workloads.label.desk import Desk, truth
 from tests.workloads.label.faults import Fault, Proxy
 from tests.workloads.label.reviewer import Api, Reviewer
 
@@ -27,14 +27,10 @@ TIMES = 2
 
 
 @pytest.fixture
-def desk(label_lab: LabelLab, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
-    """A project of its own for each test, with so many items that wait."""
-    server = label_lab.site.label_studio
-    assert server
-    name = named(request.node.name)
-    made = Desk(name, tmp_path, str(label_lab.site.python), server.url, server.token_file)
-    made.fill(COUNT)
-    return made
+def desk(desk: Desk) -> Desk:
+    """With so many items that wait."""
+    desk.fill(COUNT)
+    return desk
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 from examples import sentences, truth
 from lab import reviewing
 from tests.workloads.label.browser import Browser
-from tests.workloads.label.desk import CHECKOUT, Desk, named, prediction
+from tests.workloads.label.desk import CHECKOUT, Desk, prediction
 from tests.workloads.label.reviewer import Api, marks
 from workloads.label.records import Arm, Span
 
@@ -72,22 +72,18 @@ PLACE = """(word => {
 
 
 @pytest.fixture
-def desk(label_lab: LabelLab, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
-    """A project whose texts are all that is hard to show."""
-    server = label_lab.site.label_studio
-    assert server
-    name = named(request.node.name)
-    made = Desk(name, tmp_path, str(label_lab.site.python), server.url, server.token_file)
+def desk(desk: Desk) -> Desk:
+    """One whose texts are all that is hard to show."""
     for name, text in TEXTS.items():
-        made.add({HOSTILE_NAME if name == "hostile" else f"{name}.txt": text}, Arm.ASSISTED)
+        desk.add({HOSTILE_NAME if name == "hostile" else f"{name}.txt": text}, Arm.ASSISTED)
     told = [
         prediction(item, [Span(start=at.start(1), end=at.end(1), label="PARTY") for at in found], "m:1")
-        for item in made.items
+        for item in desk.items
         if (found := list(re.finditer("«([^»]*)»", item.text)))
     ]
-    made.work.append("predictions.jsonl", told)
-    made.run("publish")
-    return made
+    desk.work.append("predictions.jsonl", told)
+    desk.run("publish")
+    return desk
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import record, reviewing
-from tests.workloads.label.desk import Desk, named, truth
+from tests.workloads.label.desk import Desk, truth
 from tests.workloads.label.faults import Fault, Proxy
 from tests.workloads.label.reviewer import Api, Reviewer
 from workloads.label.records import Arm
@@ -23,12 +23,11 @@ WAITING = 20  # publish.batch
 
 
 @pytest.fixture
-def desk(label_lab: LabelLab, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
-    """A project of its own for each test."""
-    server = label_lab.site.label_studio
-    assert server
-    name = named(request.node.name)
-    return Desk(name, tmp_path, str(label_lab.site.python), server.url, server.token_file, batch=WAITING)
+def desk(desk: Desk) -> Desk:
+    """One at which few items wait at a time."""
+    desk.batch = WAITING
+    desk.describe()
+    return desk
 
 
 def test_what_people_say_comes_back_as_they_said_it(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from workloads.label.records import ModelCard
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.workloads.label.promoting.conftest import StoreUnderTest
+    from tests.workloads.label.promoting.conftest import ModelStore
 
 MODEL = "contracts"
 
@@ -32,7 +32,7 @@ def candidate(folder: Path, run: str) -> dict[str, Path]:
     return {name: folder / name for name in content}
 
 
-def test_a_version_is_fetched_as_it_was_written(store: StoreUnderTest, tmp_path: Path) -> None:
+def test_a_version_is_fetched_as_it_was_written(store: ModelStore, tmp_path: Path) -> None:
     """Bytes and names, in numbers that ascend; fetching it again asks nobody."""
     repository = store.repository(MODEL)
     files = [candidate(tmp_path / run, run) for run in ("r1", "r2")]
@@ -47,7 +47,7 @@ def test_a_version_is_fetched_as_it_was_written(store: StoreUnderTest, tmp_path:
 
 
 def test_an_upload_that_was_cut_off_is_no_version_and_goes_on_under_its_number(
-    store: StoreUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store dies behind the card: another candidate takes the next number, the same one its own."""
     monkeypatch.setitem(engine.RETRY, "max_retries", 0)
@@ -72,7 +72,7 @@ def test_an_upload_that_was_cut_off_is_no_version_and_goes_on_under_its_number(
     assert fetch(store.models, MODEL, 1, tmp_path / "serving" / "1").is_dir()
 
 
-def test_two_candidates_at_once_get_two_numbers(store: StoreUnderTest, tmp_path: Path) -> None:
+def test_two_candidates_at_once_get_two_numbers(store: ModelStore, tmp_path: Path) -> None:
     """The store lets one of them have each."""
     files = [candidate(tmp_path / f"r{number}", f"r{number}") for number in range(6)]
     with ThreadPoolExecutor(6) as pool:
@@ -81,7 +81,7 @@ def test_two_candidates_at_once_get_two_numbers(store: StoreUnderTest, tmp_path:
     assert sorted(numbers) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_version_never_changes(store: StoreUnderTest, tmp_path: Path) -> None:
+def test_a_version_never_changes(store: ModelStore, tmp_path: Path) -> None:
     """The same candidate, evaluated anew, is a version of its own; what is there stays, and is found again."""
     repository, files = store.repository(MODEL), candidate(tmp_path / "r1", "r1")
     files["evaluation.json"] = tmp_path / "r1" / "evaluation.json"
@@ -95,9 +95,7 @@ def test_a_version_never_changes(store: StoreUnderTest, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"y" * 75000])
-def test_what_rots_in_the_bucket_is_never_served_from_here(
-    store: StoreUnderTest, tmp_path: Path, damage: bytes
-) -> None:
+def test_what_rots_in_the_bucket_is_never_served_from_here(store: ModelStore, tmp_path: Path, damage: bytes) -> None:
     """Shorter, longer or other bytes: nothing is put in its place."""
     store.repository(MODEL).add(candidate(tmp_path / "r1", "r1"))
     store.file(MODEL, "1", "model.onnx").write_bytes(damage)
@@ -107,7 +105,7 @@ def test_what_rots_in_the_bucket_is_never_served_from_here(
     assert list((tmp_path / "serving").iterdir()) == []
 
 
-def test_only_the_file_that_was_read_is_replaced(store: StoreUnderTest) -> None:
+def test_only_the_file_that_was_read_is_replaced(store: ModelStore) -> None:
     """config.pbtxt moves from the version that one knows of, or not at all; the same again is no change."""
     repository = store.repository(MODEL)
     texts = {version: served.render(MODEL, version, card()) for version in (1, 2, 3)}
@@ -123,7 +121,7 @@ def test_only_the_file_that_was_read_is_replaced(store: StoreUnderTest) -> None:
     assert serving(store.models, MODEL) is None
 
 
-def test_a_config_that_was_written_by_hand_is_told(store: StoreUnderTest) -> None:
+def test_a_config_that_was_written_by_hand_is_told(store: ModelStore) -> None:
     """It is not taken for "nothing serves"."""
     store.repository(MODEL).store.put(f"serving/{MODEL}/config.pbtxt", b'backend: "onnxruntime"\n')
 
@@ -131,7 +129,7 @@ def test_a_config_that_was_written_by_hand_is_told(store: StoreUnderTest) -> Non
         serving(store.models, MODEL)
 
 
-def test_a_manifest_cannot_lead_out_of_the_folder(store: StoreUnderTest, tmp_path: Path) -> None:
+def test_a_manifest_cannot_lead_out_of_the_folder(store: ModelStore, tmp_path: Path) -> None:
     """Whoever may write to the bucket writes nothing elsewhere on the hosts that fetch from it."""
     content = b"stolen"
     told = {"../../out": {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}}

@@ -22,7 +22,7 @@ from workloads.label.promoting import turn
 from workloads.label.promoting.turn import Step
 
 if TYPE_CHECKING:
-    from tests.workloads.label.promoting.conftest import StoreUnderTest
+    from tests.workloads.label.promoting.conftest import ModelStore
 
 MODEL = "contracts"
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
@@ -39,7 +39,7 @@ with turn.taken(Repository(Models.model_validate_json(sys.argv[1]), "contracts")
 """
 
 
-def holder(store: StoreUnderTest, step: Step) -> subprocess.Popen[bytes]:
+def holder(store: ModelStore, step: Step) -> subprocess.Popen[bytes]:
     """Another process that has the turn, and is at this step."""
     words = [sys.executable, "-c", HOLDER, store.models.model_dump_json(), step]
     checkout = Path(__file__).resolve().parents[4]
@@ -55,7 +55,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.communicate()
 
 
-def test_of_two_at_once_one_is_refused_and_told_who_has_it_since_when(store: StoreUnderTest) -> None:
+def test_of_two_at_once_one_is_refused_and_told_who_has_it_since_when(store: ModelStore) -> None:
     """The other one goes on, undisturbed; when it is killed, the turn is free at once."""
     process = holder(store, Step.UPLOADED)
     try:
@@ -72,7 +72,7 @@ def test_of_two_at_once_one_is_refused_and_told_who_has_it_since_when(store: Sto
 
 
 @pytest.mark.parametrize("step", [Step.SWITCHED, Step.BACK])
-def test_what_died_after_its_switch_is_taken_over(store: StoreUnderTest, step: Step) -> None:
+def test_what_died_after_its_switch_is_taken_over(store: ModelStore, step: Step) -> None:
     """Run, version and the version before: the next one must end it, however often one more dies."""
     end(holder(store, step))
     repository = store.repository(MODEL)
@@ -89,7 +89,7 @@ def test_what_died_after_its_switch_is_taken_over(store: StoreUnderTest, step: S
         assert (held.turn.run, held.turn.step) == ("r2", Step.BEGAN)
 
 
-def test_of_many_at_the_same_moment_exactly_one_begins(store: StoreUnderTest) -> None:
+def test_of_many_at_the_same_moment_exactly_one_begins(store: ModelStore) -> None:
     """The store lets one of them write."""
     ready, over = threading.Barrier(8), threading.Event()
 
@@ -113,7 +113,7 @@ def test_of_many_at_the_same_moment_exactly_one_begins(store: StoreUnderTest) ->
         assert sum(each.result() for each in started) == 1
 
 
-def test_a_turn_lasts_as_long_as_its_process_says_so(store: StoreUnderTest) -> None:
+def test_a_turn_lasts_as_long_as_its_process_says_so(store: ModelStore) -> None:
     """One on another host, whose process nobody sees here, is waited for, also beyond what it said at first."""
     repository = store.repository(MODEL)
     with turn.taken(repository, "r1", dt.timedelta(seconds=1)) as held:
@@ -125,7 +125,7 @@ def test_a_turn_lasts_as_long_as_its_process_says_so(store: StoreUnderTest) -> N
             time.sleep(0.2)
 
 
-def test_who_was_held_up_for_too_long_learns_that_its_turn_is_over(store: StoreUnderTest) -> None:
+def test_who_was_held_up_for_too_long_learns_that_its_turn_is_over(store: ModelStore) -> None:
     """Stopped, as a laptop's lid does it, on a host that the next one cannot see into; then it goes on, and may not."""
     process = holder(store, Step.UPLOADED)
     repository = store.repository(MODEL)
