@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.programs import program
+from tests.programs import free_port, program
 from tests.sparkfleet.told import NOW_S, Api, fleet, vector
 
 if TYPE_CHECKING:
@@ -229,9 +229,7 @@ def _status(command: list[str], url: str, wanted: Any) -> dict[str, Any]:
 @contextlib.contextmanager
 def _prometheus(folder: Path, exporter: int) -> Iterator[str]:
     """A Prometheus that scrapes one exporter each second; its data outlive it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     target = {"targets": [f"127.0.0.1:{exporter}"], "labels": {"instance": "spark-01"}}
     job = {"job_name": "gb10", "scrape_interval": "1s", "scrape_timeout": "1s", "static_configs": [target]}
     (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))

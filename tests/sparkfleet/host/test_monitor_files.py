@@ -16,7 +16,7 @@ import yaml
 
 from sparkfleet import config
 from sparkfleet.host.desired import desired
-from tests.programs import program
+from tests.programs import free_port, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,13 +126,6 @@ def probe(fleet: Fleet, project_sources: Sources, tmp_path: Path) -> Iterator[Ca
     finally:
         server.terminate()
         server.wait(timeout=10)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,7 +15,7 @@ from sparkfleet.host.sources import rule_files
 from sparkfleet.monitoring import rules
 from sparkfleet.monitoring.alertmanager import for_webhooks
 from sparkfleet.telemetry import Receivers
-from tests.programs import alertmanager, program
+from tests.programs import alertmanager, free_port, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,9 +63,7 @@ def test_each_alert_reaches_whom_its_severity_names(name: str, labels: dict[str,
 @pytest.fixture(scope="module")
 def silenced(configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., set[str]]]:
     """Fire (alert, host) pairs in a real Alertmanager; which of them are inhibited."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("data")
     flags = [f"--config.file={configuration}", f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
     with (folder / "log").open("wb") as log:
