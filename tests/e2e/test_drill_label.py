@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import down, env, provision, stack
-from lab import up as raising
-from lab.instance import Instance, host_names
-from lab.progress import Progress
 from tests.e2e import footprint
 from tests.e2e.mutation import at_console, noticed
 from tests.e2e.mutations_label import MUTATIONS
-from tests.e2e.under_test import FleetUnderTest
+from tests.e2e.under_test import FleetUnderTest, adopted_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,27 +58,13 @@ def before() -> list[footprint.Footprint]:
 @pytest.fixture(scope="module")
 def fleet(before: list[footprint.Footprint], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetUnderTest]:
     """One stand-in that scrapes itself, with node, datasets and label."""
-    instance = Instance.named("drill")
-    down.down(instance.name)
-    described = stack.file(instance, stack.name(instance, 1))
-    described.unlink(missing_ok=True)
-    try:
-        with Progress() as progress:
-            raising.up(instance, progress, sparks=1, variant="classic", provisioned=False)
-        made = FleetUnderTest(instance, stack.write(instance, 1), host_names(1))
-        secrets = tmp_path_factory.mktemp("secrets")
-        made.described(lambda config: with_label(config, secrets))
-        adopted = made.adopt(HOST)
-        assert adopted.code == 0, adopted.text
+    secrets = tmp_path_factory.mktemp("secrets")
+    with adopted_fleet(FleetUnderTest, "drill", 1, lambda config: with_label(config, secrets)) as made:
         before.append(footprint.of(made, HOST))
-        provision.init(instance, made.stack, env.process(instance, made.stack))
         words = ("up", "--yes", "--skip-preview", "--non-interactive", "--color=never")
         up = made.run("pulumi", *words, timeout_s=LONGEST_UP_S)
         assert up.code == 0, up.text
         yield made
-    finally:
-        down.down(instance.name)
-        described.unlink(missing_ok=True)
 
 
 def with_label(config: dict[str, Any], secrets: Path) -> None:
