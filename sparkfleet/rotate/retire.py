@@ -1,7 +1,7 @@
 """A host that leaves the fleet, or was stolen → every identity of it revoked, whether it can be reached or not.
 
-In the order of what it could do harm with: its object-store user, its place in the tailnet, who can log in to it, and
-last the host key by which it is believed. Safe to run again.
+In the order of what it could do harm with: its object-store user, its right to renew its certificate, its place in the
+tailnet, who can log in to it, and last the host key by which it is believed. Safe to run again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sparkfleet.errors import RotationError, UnreachableError
 from sparkfleet.host import keyring
 from sparkfleet.model import Role
-from sparkfleet.rotate import door, tailnet
+from sparkfleet.rotate import authority, door, tailnet
 from sparkfleet.rotate.story import Story
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def retire(fleet: Fleet, name: str, say: Callable[[str], None]) -> list[str]:
     pinned = keyring.pinned(keyring.read_pins(fleet.controller), name)
     prints = " ".join(key.fingerprint for key in pinned)
     story.tell(name, "began", old=prints)
-    left = [*_store(fleet, name, story), *_host(fleet, name, story)]
+    left = [*_store(fleet, name, story), *authority.revoke(fleet, name, BY, story), *_host(fleet, name, story)]
     keyring.revoke_host(fleet.controller, name)
     story.tell(name, "revoked-host-key", old=prints)
     left.append(
@@ -45,7 +45,9 @@ def _store(fleet: Fleet, name: str, story: Story) -> list[str]:
     """Its keys end before anything else; the store is asked even when the host is off."""
     where = fleet.cloud.onprem
     if fleet.cloud.provider == "aws":
-        return [f"revoke the certificate of {name} at its authority, and import the list of revoked ones into AWS."]
+        return [
+            f"the role of the account still knows {name}: its certificate opens it until that ends, or `pulumi up`."
+        ]
     if fleet.cloud.provider == "none" or where is None:
         return []
     from sparkfleet.cloud import identities, objectstore
