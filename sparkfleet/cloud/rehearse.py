@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 ACCOUNT = "000000000000"
+COMPUTED = {"prometheusEndpoint": "https://rehearsal.invalid/"}
+"""What AWS adds to resources and the program makes texts of."""
 
 
 class _Engine(Mocks):
@@ -30,7 +32,7 @@ class _Engine(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.planned.append(Planned(args.typ, args.name, args.inputs))
-        return f"{args.name}-id", {**args.inputs, "arn": f"arn:aws:mock::{ACCOUNT}:{args.typ}/{args.name}"}
+        return f"{args.name}-id", {**COMPUTED, **args.inputs, "arn": f"arn:aws:mock::{ACCOUNT}:{args.typ}/{args.name}"}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         caller = f"arn:aws:sts::{ACCOUNT}:assumed-role/rehearsal/x"

@@ -29,6 +29,7 @@ DESCRIBED = "described"
 
 BUCKET = "aws:s3/bucket:Bucket"
 WORKSPACE = "aws:amp/workspace:Workspace"
+LOGS = "logs"
 
 Use = tuple[str, Decimal, str]
 """A meter, how much of it, and the basis of that figure."""
@@ -124,8 +125,9 @@ def _workspace(month: Month, _each: Planned) -> Iterator[Use]:
 
 
 def _trail(month: Month, _each: Planned) -> Iterator[Use]:
-    """Each request to a bucket is an event."""
-    told = [month.bucket(each, "writes", "reads") for each in month.planned if each.type == BUCKET]
+    """Each request to a bucket is an event; of the one that the trail itself lies in, it does not tell."""
+    seen = [each for each in month.planned if each.type == BUCKET and each.name != LOGS]
+    told = [month.bucket(each, "writes", "reads") for each in seen]
     events = sum((sum(figures, Decimal(0)) for figures, _ in told), Decimal(0))
     yield "trail-events", events, min((basis for _, basis in told), default=DESCRIBED)
 

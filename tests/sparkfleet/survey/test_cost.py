@@ -189,32 +189,39 @@ def graph(fleet: Fleet) -> list[tuple[str, str]]:
     return [(kind, name) for kind, name in json.loads(done.stdout.splitlines()[-1])]
 
 
-def everything() -> Fleet:
-    """A fleet with every switch of the account on."""
-    raw = described().model_dump(mode="json")
+def everything(folder: Path) -> dict[str, Any]:
+    """A description with every switch of the account on, and an authority."""
+    bundle = folder / "authority.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    topic = "arn:aws:sns:us-east-1:111122223333:alerts"
+    raw = described(alerts="amp", amp={**AMP, "topic_arn": topic}).model_dump(mode="json", exclude_unset=True)
+    raw["hosts"]["spark-01"]["roles"] = ["monitor", "exporter"]
+    raw["cloud"]["calypso"] = True
     raw["cloud"]["aws"] |= {
+        "trust_bundle": str(bundle),
         "workspace": True,
         "alarm_mail": ["ops@example.org"],
         "budget_usd": 100,
         "cost_anomaly_usd": 20,
         "data_events": True,
     }
-    raw["cloud"]["calypso"] = True
-    return Fleet.model_validate(raw)
+    return raw
 
 
-def test_the_program_and_the_prices_know_the_same_resources() -> None:
-    """Each type that the whole account is made of is charged or known to be free, and each charged one has lines."""
-    made = [(kind, name) for kind, name in graph(everything()) if kind.startswith("aws:")]
+def test_the_program_and_the_prices_know_the_same_resources(tmp_path: Path) -> None:
+    """Each type that the whole account may be made of is charged or known to be free, and nothing else is."""
+    made = graph(Fleet.model_validate(everything(tmp_path)))
+    types = {kind for kind, _ in made if kind.startswith("aws:")}
     known = prices.read()
 
-    assert {kind for kind, _ in made} - set(RULES) - set(known.free) == set()
-    assert (BUCKET, "datasets") in made
+    assert types - set(RULES) - set(known.free) == set()
+    assert set(RULES) - types == set()
+    assert set(known.free) - types == set()
 
 
 def test_the_command_tells_the_same_as_the_estimate(tmp_path: Path) -> None:
     """From the file to the JSON: every bucket of the graph has its lines, and the total is their sum."""
-    raw = everything().model_dump(mode="json", exclude_unset=True)
+    raw = everything(tmp_path)
     config = {f"sparkfleet:{key}": value for key, value in raw.items()}
     (tmp_path / "Pulumi.office.yaml").write_text(yaml.safe_dump({"config": config}))
     run = "import sys; from pathlib import Path; from sparkfleet import cli; whole = cli.Project; "
@@ -228,7 +235,7 @@ def test_the_command_tells_the_same_as_the_estimate(tmp_path: Path) -> None:
 
     assert shown.returncode == 0, shown.stderr
     assert "reported prices" in shown.stdout
-    buckets = {name for kind, name in graph(everything()) if kind == BUCKET}
+    buckets = {name for kind, name in graph(Fleet.model_validate(raw)) if kind == BUCKET}
     assert {line["name"] for line in told["lines"] if line["type"] == BUCKET} == buckets
     assert told["total_usd"] == pytest.approx(sum(line["usd"] or 0 for line in told["lines"]), abs=0.001)
     assert told["unpriced"] == []
