@@ -62,6 +62,7 @@ TOOLS = {
     "tailscale": Tool("tailnet", "tailscale.com/cmd/tailscale"),
     "tailscaled": Tool("tailnet", "tailscale.com/cmd/tailscaled"),
     "control": Tool("tailnet", "./control"),
+    "decide": Tool("tailnet", "./decide"),  # by tests of the tailnet's policy
     "step-ca": Tool(
         "authority",
         "github.com/smallstep/certificates/cmd/step-ca",

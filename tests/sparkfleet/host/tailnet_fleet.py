@@ -31,11 +31,14 @@ NODES = [
 
 
 def raw() -> dict[str, Any]:
-    """spark-01 watches, spark-02 labels and has notebooks, spark-03 and -04 are alike, spark-05 has just joined."""
+    """spark-01 watches and signs, spark-02 labels, spark-03 and -04 are alike, spark-05 has just joined."""
     return {
         "fleet": "office",
         "hosts": {
-            "spark-01": {"addresses": [*HOSTS["spark-01"], "192.0.2.1"], "roles": ["tailnet", "exporter", "monitor"]},
+            "spark-01": {
+                "addresses": [*HOSTS["spark-01"], "192.0.2.1"],
+                "roles": ["tailnet", "exporter", "monitor", "authority", "identity"],
+            },
             "spark-02": {
                 "addresses": [*HOSTS["spark-02"]],
                 "roles": ["tailnet", "exporter", "node", "label", "jupyter"],

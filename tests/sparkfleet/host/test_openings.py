@@ -56,13 +56,15 @@ def _speaks_of(rule: re.Match[str], source: str, protocol: str, port: int) -> bo
 def fleets(draw: st.DrawFn) -> dict[str, Any]:
     """Two to four hosts in a tailnet, of any roles that a port belongs to, closed or not."""
     closed = draw(st.booleans())
-    hosts = {}
+    hosts: dict[str, Any] = {}
     for number in range(1, draw(st.integers(2, 4)) + 1):
         roles = {"tailnet"} | draw(st.sets(st.sampled_from(["exporter", "monitor", "label", "jupyter"])))
         roles |= {"node"} if roles & {"label", "jupyter"} else set()
         v6 = [f"fd7a:115c:a1e0::{number}"] if draw(st.booleans()) else []
         port = draw(st.sampled_from(SSH_PORTS))
         hosts[f"spark-{number}"] = {"addresses": [f"100.64.0.{number}", *v6], "roles": sorted(roles), "port": port}
+    if draw(st.booleans()):
+        hosts["spark-1"]["roles"].append("authority")
     interfaces = st.sampled_from(["tailscale0", "tailscale*", "enp1"])
     opened = draw(st.dictionaries(interfaces, st.lists(st.sampled_from(OPENED), max_size=2, unique=True), max_size=2))
     return {
@@ -129,7 +131,7 @@ def test_the_policy_lets_through_whom_a_host_expects(raw: dict[str, Any], alone:
 
 def pairs(fleet: Fleet, name: str) -> list[tuple[str, str, str, int]]:
     """Every other node's address, the host's address of that version, and every port of interest."""
-    ports = [*SSH_PORTS, fleet.exporter.port, fleet.label.port, 8000, *OTHERS]
+    ports = [*SSH_PORTS, fleet.exporter.port, fleet.label.port, fleet.authority.port, 8000, *OTHERS]
     return [
         (source, address, protocol, port)
         for node in nodes(fleet)

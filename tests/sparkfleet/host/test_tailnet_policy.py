@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tests.sparkfleet.host.conftest import Golden
 
 ADDRESS = {node.name: node.addresses[0] for node in NODES}
-SSH, EXPORTER, LABEL, JUPYTER, OLLAMA, GRAFANA, PROMETHEUS = 22, 9810, 9811, 8888, 11434, 3000, 9090
-PORTS = (SSH, EXPORTER, LABEL, JUPYTER, 8000, OLLAMA, GRAFANA, PROMETHEUS, 9000, 443, 8001, 8002)
+SSH, EXPORTER, LABEL, JUPYTER, OLLAMA, GRAFANA, PROMETHEUS, AUTHORITY = 22, 9810, 9811, 8888, 11434, 3000, 9090, 9443
+PORTS = (SSH, AUTHORITY, EXPORTER, LABEL, JUPYTER, 8000, OLLAMA, GRAFANA, PROMETHEUS, 9000, 443, 8001, 8002)
 PEOPLE = ("alice", "controller", "bob")  # whom hosts serve
 SPARKS = tuple(name for name in ADDRESS if name.startswith("spark"))
 # Every pair of nodes and port that is let through; all others are refused.
@@ -29,6 +29,7 @@ REACHED = {
     *((who, "spark-02", JUPYTER) for who in PEOPLE),
     *(("spark-01", to, EXPORTER) for to in ("spark-02", "spark-03", "spark-04")),
     ("spark-01", "spark-02", LABEL),
+    *((who, "spark-01", AUTHORITY) for who in SPARKS if who != "spark-01"),
     *((who, "labels.example", 443) for who in ("alice", "controller", "carol", "spark-02")),
     ("spark-02", "calypso", 8001),
     ("spark-01", "calypso", 8002),
