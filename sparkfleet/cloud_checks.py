@@ -41,6 +41,7 @@ def cloud_faults(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
             if n in hosts
         ),
         *(f"cloud.tags.{key}: is written by sparkfleet itself" for key in OWN_TAGS if key in tags),
+        *_unheard(_map(cloud.get("aws"))),
         *_users(raw, cloud, hosts),
         *_prefixes(raw, cloud),
     ]
@@ -52,6 +53,13 @@ def _sections(cloud: Mapping[str, Any]) -> list[str]:
         for provider in ("aws", "onprem")
         if cloud.get("provider") == provider and cloud.get(provider) is None
     ]
+
+
+def _unheard(aws: Mapping[str, Any]) -> Iterator[str]:
+    """What watches the money tells somebody."""
+    for switch in ("budget_usd", "cost_anomaly_usd"):
+        if aws.get(switch) and not aws.get("alarm_mail"):
+            yield f"cloud.aws.alarm_mail: missing; {switch} would tell nobody"
 
 
 def _users(raw: Mapping[str, Any], cloud: Mapping[str, Any], hosts: Mapping[str, Any]) -> Iterator[str]:

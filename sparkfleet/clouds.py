@@ -50,7 +50,9 @@ class Aws(Described):
         default=None, description="PEM of an authority of your own; null: the fleet's, which the role authority runs"
     )
     workspace: bool = Field(default=False, description="make an AMP workspace; its id is an output of the stack")
-    alarm_mail: list[Mail] = Field(default_factory=list, description="whom alarms and the budget tell")
+    alarm_mail: list[Mail] = Field(
+        default_factory=list, max_length=10, description="whom alarms and the budget tell; AWS takes ten for a budget"
+    )
     log_retention_days: LogDays = Field(default=365, description="of CloudWatch log groups and access logs")
     budget_usd: int | None = Field(default=None, ge=1, description="a month, for what is tagged with the fleet")
     cost_anomaly_usd: int | None = Field(default=None, ge=1, description="tell of anomalies above; null: nobody looks")

@@ -124,3 +124,14 @@ def test_no_junk_ends_in_anything_but_faults(cloud: Any, sets: Any, models: Any)
     raw = {"cloud": cloud, "datasets": {"sets": sets}, "label": {"models": models}}
 
     assert all(isinstance(fault, str) for fault in cloud_faults(raw, {"spark-01": HOST}))
+
+
+@pytest.mark.parametrize("switch", ["budget_usd", "cost_anomaly_usd"])
+def test_what_watches_the_money_tells_somebody(switch: str) -> None:
+    """A budget without an address would be looked at by nobody; with one it is sound."""
+    aws = {"region": "eu-central-1", "bucket_prefix": "oceanid-ml", switch: 200}
+
+    assert faults(described({"provider": "aws", "aws": aws})) == [
+        f"cloud.aws.alarm_mail: missing; {switch} would tell nobody"
+    ]
+    assert faults(described({"provider": "aws", "aws": {**aws, "alarm_mail": ["fleet@example.org"]}})) == []

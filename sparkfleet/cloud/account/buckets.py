@@ -66,6 +66,7 @@ class ProtectedBucket(pulumi.ComponentResource):
             bucket=bucket,
             force_destroy=False,
             object_lock_enabled=True if lock and lock.from_birth else None,
+            tags={"purpose": name},  # beside the provider's: what a bill is told apart by
             opts=stateful(self._child),
         )
         self._keep_history(rules, lock)

@@ -14,7 +14,11 @@ from tests.sparkfleet.cloud.recorded import ACCOUNT, CERTIFICATE, Answers
 from tests.sparkfleet.recorder import Recorder, Registered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from pulumi.runtime.mocks import Mocks
+
+    from sparkfleet.clouds import Aws
 
 COMPONENT = "sparkfleet:cloud:Account"
 REGION = "eu-west-1"
@@ -42,19 +46,25 @@ def described(more: Mapping[str, Any] | None = None, /, **aws: Any) -> Fleet:
     return Fleet.model_validate({**whole, **(more or {})})
 
 
-def register(fleet: Fleet, certificate: str | None = CERTIFICATE) -> Registered:
+def register(
+    fleet: Fleet, certificate: str | None = CERTIFICATE, answers: Mocks | None = None, *, preview: bool = False
+) -> Registered:
     """What `Account` registers where the fleet's authority has this certificate, or where there is none."""
-    recorder = Recorder(Answers())
-    pulumi.runtime.set_mocks(recorder.mocks, project="sparkfleet", stack="test", monitor=recorder)
-    where = fleet.cloud.aws
-    assert where
 
-    @pulumi.runtime.test
-    def program() -> None:
+    def make(where: Aws) -> None:
         authority = pulumi.Output.from_input(certificate) if certificate else None
         Account(fleet, where, [RULES], authority_pem=authority)
 
-    program()
+    where = fleet.cloud.aws
+    assert where
+    return record(lambda: make(where), answers, preview=preview)
+
+
+def record(program: Callable[[], None], answers: Mocks | None = None, *, preview: bool = False) -> Registered:
+    """What a program registers; in a preview what is unknown stays so."""
+    recorder = Recorder(answers or Answers())
+    pulumi.runtime.set_mocks(recorder.mocks, project="sparkfleet", stack="test", preview=preview, monitor=recorder)
+    pulumi.runtime.test(program)()
     return recorder.registered
 
 

@@ -33,7 +33,8 @@ def test_a_bucket_is_versioned_closed_and_tls_only(registered: Registered, purpo
     block = inputs(registered, "BucketPublicAccessBlock", purpose)
     tls = statements(inputs(registered, "BucketPolicy", purpose)["policy"])["TlsOnly"]
 
-    assert inputs(registered, "Bucket", purpose)["bucket"] == name
+    bucket = inputs(registered, "Bucket", purpose)
+    assert (bucket["bucket"], bucket["tags"]) == (name, {"purpose": purpose})
     assert inputs(registered, "BucketVersioning", purpose)["versioningConfiguration"] == {"status": "Enabled"}
     assert inputs(registered, "BucketOwnershipControls", purpose)["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
     assert {key: value for key, value in block.items() if key != "bucket"} == dict.fromkeys(

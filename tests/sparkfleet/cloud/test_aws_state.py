@@ -25,6 +25,7 @@ BEFORE = json.loads((Path(__file__).parents[2] / "golden" / "cloud" / "account_b
 FORCES_NEW = {
     "Bucket": ("bucket", "bucketNamespace", "bucketPrefix", "objectLockEnabled", "region"),
     "Key": ("customerMasterKeySpec", "customKeyStoreId", "keyUsage", "multiRegion", "region", "xksKeyId"),
+    "Workspace": ("kmsKeyArn", "region"),
 }
 """Inputs whose change makes another resource. Source: the schema of Terraform's AWS provider 6 (ForceNew)."""
 
