@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from sparkfleet.cloud import objectstore, policies
 from sparkfleet.host import roles_anywhere
 from tests.lab.rolesanywhere.certificates import DAY, issue
 from tests.lab.rolesanywhere.served import serve
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,19 +125,19 @@ def test_a_sync_runs_with_a_certificate_alone(site: Callable[..., Site]) -> None
 
 
 def test_a_running_sync_outlives_sessions_and_the_certificate(site: Callable[..., Site]) -> None:
-    """Sessions of 4 s end under it, key and certificate are renewed under it: all bytes come, in one run."""
-    here = site(seconds=4)
-    here.publish(files=12, size=1 << 20)
-    config = here.anywhere.host(issue("spark-01", here.anywhere.issuing, ends=dt.timedelta(seconds=5)))
+    """Sessions of 3 s end under it, key and certificate are renewed under it: all bytes come, in one run."""
+    here = site(seconds=3)
+    here.publish(files=8, size=1 << 20)
+    config = here.anywhere.host(issue("spark-01", here.anywhere.issuing, ends=dt.timedelta(seconds=4)))
     running = here.begin(config, bandwidth_bytes_s=1 << 20)
     try:
-        wait_until(lambda: bool(here.anywhere.endpoint.asked))
+        until(lambda: here.anywhere.endpoint.asked, "the first session")
         issue("spark-01", here.anywhere.issuing).write(config.parent)
         _, said = running.communicate(timeout=90)
     finally:
         running.kill()
     assert running.returncode == 0, said
-    assert len(list((here.folder / "host/mix/current/").iterdir())) == 12
+    assert len(list((here.folder / "host/mix/current/").iterdir())) == 8
     assert len(here.anywhere.endpoint.asked) >= 3
     # Read while it was written: asked once more, by the host's own program.
     assert set(here.anywhere.endpoint.refused) <= {"Signature does not match"}
@@ -161,7 +161,7 @@ def test_the_key_of_a_session_ends_with_it(site: Callable[..., Site]) -> None:
             return True
         return False
 
-    wait_until(ended)
+    until(ended, "the store refuses the key", every_s=0.2)
 
 
 def test_a_refused_certificate_stops_a_sync_with_what_to_do(site: Callable[..., Site]) -> None:
@@ -172,11 +172,3 @@ def test_a_refused_certificate_stops_a_sync_with_what_to_do(site: Callable[..., 
     assert done.returncode == 3
     for words in ("Certificate has expired", "it has expired on", "systemctl start sparkfleet-identity.service"):
         assert words in done.stderr
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    """Return when it is so; within seconds."""
-    until = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)
