@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def tailnet() -> None:
-    """What the fleet asks of its tailnet."""
+    """Say what the fleet asks of its tailnet.
+
+    \b
+    Example: spark tailnet policy
+    """  # noqa: D301
 
 
 @tailnet.command()
