@@ -184,7 +184,8 @@ def ask(authorities: list[str], path: str, body: dict[str, str], *, known: bool)
             )
         said.append(f"{authority}: {answer.status} {_words(text)}")
     hint = " Is the clock right (timedatectl)?" if any(word in one for word in CLOCK for one in said) else ""
-    raise IdentityError(f"no authority answered: {'; '.join(said)}.{hint} Next: it is tried again by the timer")
+    next_step = "`systemctl status sparkfleet-authority` on its host; the timer of this one tries again"
+    raise IdentityError(f"no authority answered: {'; '.join(said)}.{hint} Next: {next_step}")
 
 
 def install(chain: str, name: str) -> None:
