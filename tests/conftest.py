@@ -21,7 +21,7 @@ LABS = {
     "fleet": re.compile(r"tests/e2e/(?!test_lockdown)"),
     "closed": re.compile(r"tests/e2e/test_lockdown"),
     "label_lab": re.compile(r"tests/workloads/label/lab/"),
-    "lab_instance": re.compile(r"tests/lab/|tests/sparkfleet/host/test_adopt\.py"),
+    "lab_instance": re.compile(r"tests/lab/|tests/sparkfleet/host/test_adopt(_again)?\.py"),
 }
 
 

@@ -1,37 +1,27 @@
-"""Adoption of real (stand-in) factory machines: over SSH, with their own sshd, sudo and accounts."""
+"""Adoption of real (stand-in) machines from the box: over SSH, with their own sshd, sudo and accounts."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import os
 import random
-import shutil
-import signal
 import subprocess
-import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
-from click.testing import CliRunner
 
-from lab import record, spark
-from lab.spark import factory
 from sparkfleet import audit, chain
-from sparkfleet.commands.adopt import adopt as command
 from sparkfleet.errors import AdoptError
 from sparkfleet.host import adopt as adopt_module
-from sparkfleet.host.adopt import Adoption, AdoptOptions, adopt
+from sparkfleet.host.adopt import adopt
 from sparkfleet.host.adopt_door import prove
 from sparkfleet.host.authorized_keys import KeyWords
-from sparkfleet.host.connection import Session, Target
-from sparkfleet.model import Fleet
+from sparkfleet.host.connection import Session
+from tests.sparkfleet.host.factory_machine import VENDOR, Machine, described, fresh, state, stray_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,144 +29,6 @@ if TYPE_CHECKING:
     from lab.instance import Instance
 
 pytestmark = pytest.mark.lab
-
-NUMBERS = itertools.count(61)  # those of other tests begin at 01
-# systemd counts starts and gives up after five in ten seconds.
-RESTART_SSHD = "systemctl reset-failed ssh.service && systemctl restart ssh.service"
-VENDOR = "factory@vendor.example"
-# The command as a process of its own, so that it can be killed and watched.
-PROCESS = """
-import json, sys, types
-from sparkfleet.commands.adopt import adopt
-from sparkfleet.model import Fleet
-fleet = Fleet.model_validate(json.loads(open(sys.argv[1]).read()))
-adopt.main(sys.argv[2:], obj=types.SimpleNamespace(fleet=lambda: fleet))
-"""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A stand-in in factory state, and a controller that has never seen it."""
-
-    lab: Instance
-    name: str
-    fleet: Fleet
-
-    @property
-    def tree(self) -> Path:
-        """Its files, as seen from here."""
-        return spark.tree(self.lab, self.name)
-
-    @property
-    def password_file(self) -> Path:
-        """Of the set-up user."""
-        return factory.password(self.lab)
-
-    @property
-    def password(self) -> str:
-        """The set-up user's."""
-        return self.password_file.read_text().strip()
-
-    @property
-    def fingerprint(self) -> str:
-        """As its owner reads it on the console."""
-        return factory.fingerprint(self.tree)
-
-    @property
-    def target(self) -> Target:
-        """As the automation user."""
-        return Target.of(self.fleet, self.name)
-
-    def options(self, **words: Any) -> AdoptOptions:
-        """The owner's words of an unattended adoption."""
-        return replace(AdoptOptions(lambda: self.password, fingerprint=self.fingerprint), **words)
-
-    def adopt(self, **words: Any) -> Adoption:
-        """Adopt it without a person; a question fails the test."""
-        return adopt(self.fleet, self.name, self.options(**words), ask=nobody, say=lambda _: None)
-
-    def as_root(self, line: str) -> str:
-        """What a shell line says, run by the automation user as root."""
-        with Session(self.target) as session:
-            result = session.run("sudo -n sh -s", stdin=line)
-        assert result.code == 0, result.stderr
-        return result.stdout
-
-    def start(self, folder: Path, *words: str) -> subprocess.Popen[str]:
-        """`spark adopt` of this machine as a process."""
-        (folder / "fleet.json").write_text(self.fleet.model_dump_json())
-        return subprocess.Popen(
-            [sys.executable, "-c", PROCESS, str(folder / "fleet.json"), self.name, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def kill_script(self, process: subprocess.Popen[str], nth: int) -> bool:
-        """Kill the nth script that this adoption runs on the machine; False when it came to its end before."""
-        first = spark.first_process(self.lab, self.name)
-        inside, seen = Path(f"/proc/{first}/ns/pid").readlink(), set[int]()
-        while process.poll() is None:
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                with contextlib.suppress(OSError):
-                    words = entry.read_bytes().split(b"\0")
-                    if words[:3] == [b"python3", b"-IS", b"-"] and (entry.parent / "ns/pid").readlink() == inside:
-                        seen.add(int(entry.parent.name))
-                        if len(seen) == nth:
-                            os.kill(int(entry.parent.name), signal.SIGKILL)
-                            return True
-        return False
-
-    def plant(self, file: str, public: str) -> None:
-        """Add a line to a file on the machine, as somebody with the machine in hand could."""
-        path = self.tree / file
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        with path.open("a") as keys:
-            keys.write(public)
-        owner = (self.tree / file).parent.parent.stat()
-        for each in (path, path.parent):
-            os.chown(each, owner.st_uid, owner.st_gid)
-        path.chmod(0o600)
-
-    def accepts(self, user: str, private: Path) -> bool:
-        """Whether sshd lets this user in with this key."""
-        said = subprocess.run(
-            ["ssh", "-F", "none", "-i", private, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-l", user,
-             "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", self.target.addresses[0], "true"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert said.returncode == 0 or "Permission denied" in said.stderr, said.stderr
-        return said.returncode == 0
-
-
-def nobody(question: str) -> bool:
-    """There is no person in an unattended run."""
-    pytest.fail(f"was asked: {question}")
-
-
-def described(lab: Instance, name: str, folder: Path) -> Fleet:
-    """A fleet of this one host, whose controller keeps its files in a folder below."""
-    return Fleet.model_validate(
-        {
-            "fleet": "lab",
-            "controller": {"folder": str(folder / "controller")},
-            "hosts": {name: {"addresses": [lab.address(name)]}},
-        }
-    )
-
-
-@contextlib.contextmanager
-def fresh(lab: Instance, folder: Path, variant: factory.Variant) -> Iterator[Machine]:
-    """A factory machine under a name that no other test uses; thrown away at the end."""
-    name = f"spark-{next(NUMBERS)}"
-    try:
-        spark.boot(lab, [name], variant)
-        yield Machine(lab, name, described(lab, name, folder))
-    finally:
-        record.stop(lab, name, patience_s=0.1)  # nobody misses it: no orderly power-off
-        spark.halt(lab, name)
-        shutil.rmtree(lab.host(name), ignore_errors=True)
 
 
 @pytest.fixture
@@ -199,28 +51,10 @@ def untouched(shared: Machine, tmp_path: Path) -> Machine:
     return replace(shared, fleet=described(shared.lab, shared.name, tmp_path))
 
 
-@pytest.fixture(scope="module")
-def adopted(lab_instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine that was adopted, with all its keys kept."""
-    with fresh(lab_instance, tmp_path_factory.mktemp("adopted"), "classic") as made:
-        made.adopt()
-        yield made
-
-
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, str]:
     """A key that somebody else holds: the private half's file, the public half's line."""
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "stray@vendor", "-f", tmp_path / "stray"], check=True
-    )
-    return tmp_path / "stray", (tmp_path / "stray.pub").read_text()
-
-
-def state(machine: Machine) -> dict[str, tuple[int, int, bytes]]:
-    """Every file on the machine that adoption could touch: mode, owner, content."""
-    folders = ("etc", "home", "root", "var/lib/sparkfleet", "var/lib/sparkfleet-automation")
-    files = (p for folder in folders for p in (machine.tree / folder).rglob("*") if p.is_file() and not p.is_symlink())
-    return {str(p): (p.stat().st_mode, p.stat().st_uid, p.read_bytes()) for p in files}
+    return stray_key(tmp_path)
 
 
 def unattended(machine: Machine) -> tuple[str, ...]:
@@ -242,12 +76,6 @@ def converges(machine: Machine) -> None:
     assert machine.adopt(keys=KeyWords("drop")).changed == ()
     assert machine.as_root("id -u").strip() == "0"
     assert VENDOR not in (machine.tree / "home/nvidia/.ssh/authorized_keys").read_text()
-
-
-def fingerprint_of(private: Path) -> str:
-    """As ssh-keygen prints it."""
-    said = subprocess.run(["ssh-keygen", "-lf", private], check=True, capture_output=True, text=True)
-    return said.stdout.split()[1]
 
 
 @contextlib.contextmanager
@@ -412,134 +240,3 @@ class TestFactoryMachine:
             nobody_is_locked_out(machine)
         assert killed >= 1, "no script was caught running on the host"
         converges(machine)
-
-
-class TestAdoptedMachine:
-    """Run again, later."""
-
-    def test_a_second_run_changes_nothing_and_needs_no_password(self, adopted: Machine) -> None:
-        """Neither a password nor a fingerprint is asked for, and every file is as it was."""
-        before = state(adopted)
-        done = adopted.adopt(password=lambda: pytest.fail("asked for the password"), fingerprint=None)
-        assert done.changed == ()
-        assert state(adopted) == before
-
-    def test_the_key_in_use_cannot_be_dropped(self, adopted: Machine) -> None:
-        """Naming the controller's own key is refused before the machine is contacted; --keys drop passes it by."""
-        own = adopted.adopt().controller_key
-        with pytest.raises(AdoptError, match="never dropped") as caught:
-            adopted.adopt(keys=KeyWords("keep", drop=frozenset({own})))
-        assert own in str(caught.value)
-        assert own not in {key.fingerprint for key in adopted.adopt(keys=KeyWords("drop")).dropped}
-        assert adopted.as_root("id -u").strip() == "0"
-
-    def test_one_key_is_dropped_by_name(self, adopted: Machine, pair: tuple[Path, str]) -> None:
-        """--drop-key takes that key alone; what is no key stays in its place, and the rest of the file too."""
-        private, public = pair
-        adopted.plant("home/nvidia/.ssh/authorized_keys", f"# a remark\nno key at all\n{public}")
-        assert adopted.accepts("nvidia", private)
-        before = (adopted.tree / "home/nvidia/.ssh/authorized_keys").read_text()
-        done = adopted.adopt(keys=KeyWords("keep", drop=frozenset({fingerprint_of(private)})))
-        assert [key.comment for key in done.dropped] == ["stray@vendor"]
-        assert not adopted.accepts("nvidia", private)
-        file = adopted.tree / "home/nvidia/.ssh/authorized_keys"
-        assert file.read_text() == before.replace(public, "")
-        assert (file.stat().st_mode & 0o777, file.stat().st_uid) == (
-            0o600,
-            (adopted.tree / "home/nvidia").stat().st_uid,
-        )
-
-    def test_who_was_told_to_keep_a_key_is_not_asked_again(self, adopted: Machine, pair: tuple[Path, str]) -> None:
-        """With --keys ask each key is asked about once: a yes is remembered on the host, a no drops the key."""
-        private, public = pair
-        adopted.plant("root/.ssh/authorized_keys", public)
-        asked: list[str] = []
-
-        def answer(question: str) -> bool:
-            asked.append(question)
-            return False
-
-        words = adopted.options(keys=KeyWords("ask"))
-        adopt(adopted.fleet, adopted.name, words, ask=answer, say=lambda _: None)
-        adopt(adopted.fleet, adopted.name, words, ask=answer, say=lambda _: None)
-        assert [fingerprint_of(private) in question for question in asked] == [True]
-        assert not adopted.accepts("root", private)
-
-    def test_a_new_controller_asks_about_the_key_of_the_last(self, adopted: Machine, tmp_path: Path) -> None:
-        """A lost controller's key is no word of the owner: the next one asks about it, once, and can drop it."""
-        last = adopted.adopt()
-        successor = replace(adopted, fleet=described(adopted.lab, adopted.name, tmp_path))
-        asked: list[str] = []
-
-        def answer(question: str) -> bool:
-            asked.append(question)
-            return last.controller_key not in question
-
-        adopt(successor.fleet, successor.name, successor.options(keys=KeyWords("ask")), ask=answer, say=lambda _: None)
-        assert len([question for question in asked if last.controller_key in question]) == 1
-        assert not adopted.accepts("sparkfleet", adopted.fleet.controller.private_key)
-        assert successor.as_root("id -u").strip() == "0"
-        adopted.adopt()  # with the password: the tests after this one log in with the first key
-
-    def test_the_result_as_json_names_what_to_describe(self, adopted: Machine, pair: tuple[Path, str]) -> None:
-        """`--json` prints one document whose snippet keeps the people's keys, with their sudo."""
-        adopted.plant("home/nvidia/.ssh/authorized_keys", pair[1])
-
-        class Context:
-            def fleet(self) -> Fleet:
-                return adopted.fleet
-
-        said = CliRunner().invoke(command, [adopted.name, "--json"], obj=Context())
-        assert said.exit_code == 0, said.output
-        done = json.loads(said.stdout)
-        assert done["machine_id"] == (adopted.tree / "etc/machine-id").read_text().strip()
-        assert done["host_key"] == adopted.fingerprint
-        users = yaml.safe_load(done["to_describe"])["access"]["users"]
-        assert list(users) == ["nvidia"]
-        assert pair[1].strip() in users["nvidia"]["authorized_keys"]
-        assert users["nvidia"]["sudo"] is True
-
-    def test_another_host_key_is_refused_until_it_is_named(self, adopted: Machine) -> None:
-        """A machine that shows a new key is an error; with its fingerprint given the pin moves to the new key."""
-        adopted.adopt()
-        adopted.as_root(f"rm /etc/ssh/ssh_host_* && ssh-keygen -A && {RESTART_SSHD}")
-        pinned = adopted.fleet.controller.known_hosts.read_text()
-        with pytest.raises(AdoptError, match="not the pinned"):
-            adopted.adopt(fingerprint=None)
-        assert adopted.fleet.controller.known_hosts.read_text() == pinned
-        assert adopted.adopt().host_key == adopted.fingerprint
-        assert len(adopted.fleet.controller.known_hosts.read_text().splitlines()) == 1
-
-    @pytest.mark.parametrize(
-        "setting", ["AuthorizedKeysFile /etc/ssh/authorized_keys/%u", "UsePAM no", "AuthenticationMethods publickey"]
-    )
-    def test_the_login_survives_hardening(self, adopted: Machine, setting: str) -> None:
-        """With keys below /etc/ssh, without PAM (which refuses locked accounts) or by key alone: nothing to repair."""
-        adopted.adopt()
-        dropin = adopted.tree / "etc/ssh/sshd_config.d/00-test.conf"
-        dropin.write_text(f"{setting}\n")
-        try:
-            adopted.as_root(f"sshd -t && {RESTART_SSHD}")
-            assert setting.lower().split()[0] in adopted.as_root("sshd -T")
-            assert adopted.adopt(password=lambda: pytest.fail("asked for the password")).changed == ()
-        finally:
-            dropin.unlink()
-            adopted.as_root(RESTART_SSHD)
-
-    @pytest.mark.parametrize(
-        "harm",
-        [
-            "rm /etc/sudoers.d/90-sparkfleet",
-            "rm -r /var/lib/sparkfleet-automation/.ssh /etc/ssh/authorized_keys",
-            "userdel sparkfleet",
-            "rm /var/lib/sparkfleet/adopted.json",
-        ],
-    )
-    def test_what_is_missing_is_repaired(self, adopted: Machine, harm: str) -> None:
-        """Whatever part of an adoption was lost, the next one brings it back and the one after has nothing to do."""
-        adopted.adopt()
-        with Session(adopted.target) as session:  # userdel refuses to end an account that is logged in: -f
-            session.run("sudo -n sh -s", stdin=harm.replace("userdel", "userdel -f"))
-        assert adopted.adopt().changed != ()
-        assert adopted.as_root("id -u").strip() == "0"
-        assert adopted.adopt().changed == ()
