@@ -166,6 +166,37 @@ def test_the_bucket_is_made_once_and_nothing_takes_it_away(home: Home) -> None:
     assert admin.get_object(**where, VersionId=version)["Body"].read() == b"first"
 
 
+def test_a_lost_bootstrap_takes_bucket_and_key_over(home: Home, tmp_path: Path) -> None:
+    """Its own state gone, it makes nothing anew: the key that people use stays, and what the bucket holds."""
+    home.keeper().put_object(Bucket=home.bucket, Key=".pulumi/x", Body=b"kept")
+    before = home.key()
+    shutil.rmtree(tmp_path / "bootstrap-state")
+    (tmp_path / "bootstrap-state").mkdir()
+
+    home.bootstrap.pulumi("stack", "init", "office")
+    home.bootstrap.pulumi(*UP)
+
+    assert home.key() == before
+    assert home.keeper().get_object(Bucket=home.bucket, Key=".pulumi/x")["Body"].read() == b"kept"
+
+
+def test_a_raised_generation_is_a_new_key_and_ends_the_old_one(home: Home, tmp_path: Path) -> None:
+    """The new key opens the state, the old one is no key any more, and the address to log in to is the same."""
+    old, address = home.key(), home.bootstrap.told()["backend"]
+    file = tmp_path / "Pulumi.office.yaml"
+    description = yaml.safe_load(file.read_text())
+    description["config"]["sparkfleet:cloud"]["generations"] = {"state": 2}
+    file.write_text(yaml.safe_dump(description))
+
+    home.bootstrap.pulumi(*UP)
+
+    assert home.key() != old
+    home.keeper().list_objects_v2(Bucket=home.bucket)
+    former = objectstore.s3(home.connection, old)
+    assert refused(lambda: former.list_objects_v2(Bucket=home.bucket)) == "InvalidAccessKeyId"
+    assert home.bootstrap.told()["backend"] == address
+
+
 def test_the_key_opens_the_state_and_nothing_else(home: Home) -> None:
     """Its file is for its owner alone; no secret is in what Pulumi printed, told or wrote."""
     file = home.fleet.controller.store_key("state")
