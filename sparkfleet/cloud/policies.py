@@ -204,26 +204,11 @@ def protected_bucket(arn: str, key_arn: str) -> Document:
 
     A request that names no encryption is let through, because the bucket's default is that key.
     """
-    uploads = f"{arn}/*"
     header = "s3:x-amz-server-side-encryption"
     return _document(
         _tls_only(arn),
-        {
-            "Sid": "DenyOtherEncryption",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:PutObject",
-            "Resource": uploads,
-            "Condition": {"StringNotEquals": {header: "aws:kms"}, "Null": {header: "false"}},
-        },
-        {
-            "Sid": "DenyOtherKey",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:PutObject",
-            "Resource": uploads,
-            "Condition": {"StringNotEqualsIfExists": {f"{header}-aws-kms-key-id": key_arn}},
-        },
+        _unless("DenyOtherEncryption", arn, header, "aws:kms"),
+        _unless("DenyOtherKey", arn, f"{header}-aws-kms-key-id", key_arn),
     )
 
 
@@ -293,6 +278,18 @@ def _tls_only(arn: str) -> Statement:
         "Action": "s3:*",
         "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def _unless(sid: str, arn: str, header: str, wanted: str) -> Statement:
+    """No upload with another value in `header`. Null: a negated operator is met by a request without it, too."""
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": f"{arn}/*",
+        "Condition": {"StringNotEquals": {header: wanted}, "Null": {header: "false"}},
     }
 
 
