@@ -14,6 +14,7 @@ from sparkfleet.authority_checks import authority_faults
 from sparkfleet.cloud_checks import cloud_faults
 from sparkfleet.fitness.gpu import CUDA_OF_BRANCH, CUDA_VERSION
 from sparkfleet.model import Role
+from sparkfleet.session_checks import session_faults
 from sparkfleet.tailnet_checks import in_tailnet, policy_faults
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def cross_faults(raw: Mapping[str, Any]) -> list[str]:
     hosts = _map(raw.get("hosts"))
     single = [*_names(raw, hosts), *cloud_faults(raw, hosts), *_evaluator(raw), *_node(raw, hosts)]
     single += [*_toolkit(_map(raw.get("gpu"))), *_ollama(_map(raw.get("ollama"))), *_datasets(raw, hosts)]
-    single += [*_label(raw, hosts), *authority_faults(raw, hosts)]
+    single += [*_label(raw, hosts), *authority_faults(raw, hosts), *session_faults(raw, hosts)]
     return [
         *single,
         *_addresses(hosts),

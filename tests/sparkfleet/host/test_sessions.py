@@ -11,6 +11,7 @@ import yaml
 
 from sparkfleet import config
 from sparkfleet.cloud import sessions as noted
+from sparkfleet.errors import ConfigError
 from sparkfleet.host import sources, spark_host
 from sparkfleet.host.desired import Desired, desired
 from sparkfleet.host.observe import Observed
@@ -132,3 +133,25 @@ def test_what_pulumi_records_is_what_the_host_is_given(tmp_path: Path, monkeypat
     assert seen[0].files[sessions.CONFIG].content == TOLD.encode()
     assert seen[0].settings[f"file:{sessions.CONFIG}"] != before.settings[f"file:{sessions.CONFIG}"]
     assert noted.noted(fleet) == {"spark-01": TOLD}
+
+
+AUTHORITY = {"addresses": ["192.0.2.3"], "roles": ["authority"]}
+
+
+def test_who_uses_the_account_without_a_certificate_is_told() -> None:
+    """All of them at once, each by its role; with the role identity, or a profile of their own, nobody is."""
+    raw = described()
+    del raw["cloud"]["aws"]["trust_bundle"]
+    raw["hosts"]["spark-03"] = AUTHORITY
+    needs = "needs identity beside it, whose certificate opens the account"
+    with pytest.raises(ConfigError) as caught:
+        config.parse(raw)
+    assert [fault for fault in caught.value.faults if needs in fault] == [
+        f"hosts.spark-01.roles: monitor {needs}",
+        f"hosts.spark-02.roles: datasets {needs}",
+        f"hosts.spark-02.roles: label {needs}",
+    ]
+
+    for host in ("spark-01", "spark-02"):
+        raw["hosts"][host]["roles"].append("identity")
+    config.parse(raw)
