@@ -138,7 +138,7 @@ class Provisioned:
 @pytest.fixture
 def provisioned(fleet: Fleet, connection: Connection) -> Provisioned:
     """Make the fleet's buckets and identities by calling the providers as Pulumi's provider process does."""
-    outputs: dict[str, dict[str, Any]] = {}
+    outputs: dict[str, Any] = {}
     for purpose in ("datasets", "models"):
         outputs[purpose] = onprem.BucketProvider().create(bucket_inputs(fleet, purpose)).outs
     for host in fleet.hosts:
