@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from sparkfleet.cloud import policies
+from sparkfleet.cloud.identities import PATH
 from sparkfleet.cloud.objectstore import Connection, administrator, code, explained, iam, s3
 from sparkfleet.errors import StoreError
 
@@ -141,13 +142,14 @@ def _holds_data(client: S3Client, name: str) -> bool:
 
 
 def _known(connection: Connection, user: str) -> bool:
+    """Whether an earlier version made the user: those that are made now lie deeper, and their buckets have tags."""
     try:
-        iam(connection, administrator(connection)).get_user(UserName=user)
+        found = iam(connection, administrator(connection)).get_user(UserName=user)
     except ClientError as error:
         if code(error) == "NoSuchEntity":
             return False
         raise
-    return True
+    return found["User"].get("Path") == PATH
 
 
 def _tags(client: S3Client, name: str) -> dict[str, str]:

@@ -73,6 +73,7 @@ def _identity(
     purpose, prefix = proof
     return {
         "user": f"{fleet.fleet}-{name}",
+        "path": f"/sparkfleet/{fleet.fleet}/",
         "policies": {policy: policies.canonical(access)},
         "generation": fleet.generation(name),
         "secret_file": str(fleet.controller.store_key(name)),

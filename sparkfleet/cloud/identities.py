@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 PATH = "/sparkfleet/"
-"""Users of ours have this path: a user of another origin is never touched."""
+"""Users of ours have this path, or one below it with the fleet's name: a user of another origin is never touched.
+
+The fleet's name matters: fleet `a` with a host `b-c` and fleet `a-b` with a host `c` give their users one name.
+"""
 
 ACTIVE = "active"
 NO_SECRET = "lost"  # noqa: S105  (stands where one was: of such a key only the id is known)
@@ -49,6 +52,9 @@ class Wanted:
     prefix: str
     on_host: bool = True
     """Whether a host holds the key, too: then the one before it must outlast the run that makes a new one."""
+
+    path: str = PATH
+    """Where the user is made. One that is there already may also be directly in PATH, as earlier versions made it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def ensure_identity(connection: Connection, wanted: Wanted) -> str:
     """
     client = iam(connection, administrator(connection))
     with explained(f"making identity {wanted.user}", connection):
-        _ensure_user(client, wanted.user)
+        _ensure_user(client, wanted.user, wanted.path)
         _ensure_policies(client, wanted)
         held = read_held(wanted.secret_file, wanted.user)
         plan = _plan(client, wanted, held)
@@ -194,17 +200,17 @@ def remove_identity(connection: Connection, user: str, secret_file: Path) -> Non
             secrets.remove(path)
 
 
-def _ensure_user(client: IAMClient, user: str) -> None:
+def _ensure_user(client: IAMClient, user: str, path: str) -> None:
     try:
-        path = client.get_user(UserName=user)["User"].get("Path", "")
+        found = client.get_user(UserName=user)["User"].get("Path", "")
     except ClientError as error:
         if code(error) != "NoSuchEntity":
             raise
-        client.create_user(UserName=user, Path=PATH)
+        client.create_user(UserName=user, Path=path)
         return
-    if path != PATH:
+    if found not in {path, PATH}:
         raise StoreError(
-            f"the store has a user {user} that this project did not make (its path is {path or '/'}, not {PATH})",
+            f"the store has a user {user} that this fleet did not make (its path is {found or '/'}, not {path})",
             next_step="give the fleet another name, or remove that user if nobody needs it",
         )
 

@@ -30,10 +30,11 @@ ACTIVE = "active"
 WHERE = ("endpoint", "region", "admin")
 BUCKET_INPUTS = ("bucket", "versioning", "policy", "retention", "tags", *WHERE)
 UNTIL_NOW: Mapping[str, Any] = {"retention": "", "tags": {}}
-"""Inputs that states of earlier versions lack, as they were then."""
+"""Inputs of a bucket that states of earlier versions lack, as they were then."""
 
 IDENTITY_INPUTS = (
     "user",
+    "path",
     "policies",
     "generation",
     "key",
@@ -44,6 +45,8 @@ IDENTITY_INPUTS = (
     *WHERE,
     "iam_endpoint",
 )
+IDENTITY_UNTIL_NOW: Mapping[str, Any] = {"path": "/sparkfleet/"}
+"""The same for an identity."""
 
 
 class BucketProvider(ResourceProvider):
@@ -110,7 +113,7 @@ class IdentityProvider(ResourceProvider):
 
         A key that `spark rotate s3` made is news, too: what is said of it has to reach the host's settings.
         """
-        found = compared(olds, news, IDENTITY_INPUTS, replaces="user")
+        found = compared({**IDENTITY_UNTIL_NOW, **olds}, news, IDENTITY_INPUTS, replaces="user")
         rotated = news["held"] not in {"", olds.get("access_key_id")}
         return DiffResult(changes=found.changes or rotated, replaces=found.replaces)
 
@@ -125,7 +128,10 @@ class IdentityProvider(ResourceProvider):
         found = identities.observe_identity(connection_of(props), _wanted(props))
         if found is None:
             return ReadResult("", {})
-        actual = only(props, IDENTITY_INPUTS) | {"policies": dict(found.policies), "key": found.key}
+        actual = only({**IDENTITY_UNTIL_NOW, **props}, IDENTITY_INPUTS) | {
+            "policies": dict(found.policies),
+            "key": found.key,
+        }
         key_id = found.access_key_id
         return ReadResult(id_, actual | {"access_key_id": key_id}, inputs=actual | {"held": key_id})
 
@@ -167,7 +173,14 @@ class Identity(pulumi.dynamic.Resource, module="sparkfleet", name="Identity"):
 
     def __init__(self, name: str, wanted: Mapping[str, Any], where: Onprem, opts: ResourceOptions) -> None:
         """Describe the identity `wanted` (the keys of IDENTITY_INPUTS) of the store at `where`."""
-        props = {**wanted, "key": ACTIVE, **where_of(where), "iam_endpoint": where.iam_endpoint, "access_key_id": None}
+        props = {
+            **IDENTITY_UNTIL_NOW,
+            **wanted,
+            "key": ACTIVE,
+            **where_of(where),
+            "iam_endpoint": where.iam_endpoint,
+            "access_key_id": None,
+        }
         super().__init__(IdentityProvider(), name, props, opts)
 
 
@@ -208,4 +221,5 @@ def _wanted(props: Mapping[str, Any]) -> Wanted:
         bucket=str(props["proof_bucket"]),
         prefix=str(props["proof_prefix"]),
         on_host=bool(props["on_host"]),
+        path=str({**IDENTITY_UNTIL_NOW, **props}["path"]),
     )

@@ -305,15 +305,18 @@ def test_after_a_renamed_fleet_the_successors_key_stays(provisioned: Any) -> Non
     assert path.read_text() == successor
 
 
+@pytest.mark.parametrize("path", ["/", "/sparkfleet/another/"], ids=["somebody's", "another fleet's"])
 def test_a_user_of_another_origin_is_not_touched(
-    fleet: Fleet, connection: Connection, inputs_of_identity: Callable[..., Any]
+    fleet: Fleet, connection: Connection, inputs_of_identity: Callable[..., Any], path: str
 ) -> None:
     """A user of that name that somebody else made keeps its keys, and the message says what to do."""
     iam, inputs = objectstore.iam(connection, objectstore.administrator(connection)), inputs_of_identity(fleet, HOST)
-    iam.create_user(UserName=inputs["user"])
+    iam.create_user(UserName=inputs["user"], Path=path)
     iam.create_access_key(UserName=inputs["user"])
 
-    with pytest.raises(StoreError, match="did not make") as raised:
+    with pytest.raises(
+        StoreError, match=rf"did not make \(its path is {path}, not /sparkfleet/{fleet.fleet}/"
+    ) as raised:
         onprem.IdentityProvider().create(inputs)
 
     assert raised.value.next_step
