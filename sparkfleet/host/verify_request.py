@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from sparkfleet.forms import seconds
 from sparkfleet.host.openings import addresses, scraped
-from sparkfleet.host.parts import alignment, connectx, datasets, environments, gpu, jupyter, label, memory
+from sparkfleet.host.parts import (
+    alignment,
+    authority,
+    connectx,
+    datasets,
+    environments,
+    gpu,
+    identity,
+    jupyter,
+    label,
+    memory,
+)
 from sparkfleet.host.roles import PARTS, exporters
 from sparkfleet.host.sources import PROJECT, rule_files
 from sparkfleet.model import Role
@@ -65,6 +76,8 @@ def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, 
         "connectx": connectx.expected(fleet, name),
         "environments": environments.expected((e for part in parts.values() for e in part.environments), PROJECT),
         "datasets": datasets.expected(fleet, name),
+        "authority": authority.expected(fleet, name),
+        "identity": identity.expected(fleet, name),
         "jupyter": jupyter.expected(fleet, name),
         "label": label.expected(fleet, name),
         "alignment": alignment.expected(fleet),
@@ -100,7 +113,7 @@ def waivers(fleet: Fleet, name: str, today: dt.date) -> dict[str, dict[str, Any]
 
 
 def _checked_ports(fleet: Fleet, roles: Container[Role]) -> list[int]:
-    ports = _scraped_ports(fleet, roles)
+    ports = _scraped_ports(fleet, roles) + ([fleet.authority.port] if Role.AUTHORITY in roles else [])
     return [*ports, *MONITOR_PORTS] if Role.MONITOR in roles else ports
 
 

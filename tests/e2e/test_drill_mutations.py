@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.spark import step_ca
 from tests.e2e import wires
 from tests.e2e.locked_down import fleet_in_tailnet
 from tests.e2e.mutation import noticed
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 HOST, OTHER = "spark-01", "spark-02"
-ROLES = ("containers", "node", "datasets", "jupyter", "ollama")  # beside those of the lab
+ROLES = ("authority", "identity", "containers", "node", "datasets", "jupyter", "ollama")  # beside those of the lab
 # The role label takes 6 GB: test_drill_label.py breaks its controls.
 HERE = [mutation for mutation in MUTATIONS if mutation.family != "LABEL"]
 TABLE: list[str] = []
@@ -44,6 +45,7 @@ def closed() -> Iterator[FleetUnderTest]:
         hash_file.chmod(0o600)
         console = {"user": "console", "password_hash": f"file:{hash_file}"}
         wires.plug(fleet, HOST, OTHER)
+        step_ca.install(fleet.instance, HOST)
         fleet.described(lambda config: with_every_role(config, console))
         up = fleet.pulumi("up", "--yes", "--skip-preview")
         assert up.code == 0, up.text

@@ -20,6 +20,7 @@ from told_alignment import ToldOfAlignment
 from told_connectx import ToldOfConnectX
 from told_containers import ToldOfContainers
 from told_gpu import ToldOfGpu
+from told_identity import ToldOfIdentity
 from told_jupyter import ToldOfJupyter
 from told_label import ToldOfLabel
 from told_memory import ToldOfMemory
@@ -53,6 +54,7 @@ class Machine(
     ToldOfContainers,
     ToldOfGpu,
     ToldOfMemory,
+    ToldOfIdentity,
     ToldOfJupyter,
     ToldOfLabel,
     ToldOfNode,

@@ -5,10 +5,12 @@ The issuing key and what belongs to it reach the host as secrets; `sparkfleet.cl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkfleet.authority import CONFIGURATION, ISSUING
+from sparkfleet.host.openings import addresses
 from sparkfleet.host.parts import RUNNING, Parts, Secret
+from sparkfleet.model import Role
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
@@ -40,3 +42,11 @@ def authority(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
             f"{FOLDER}/root.crt": Secret(f"file:{kept / 'root.crt'}", ISSUING),
         },
     )
+
+
+def expected(fleet: Fleet, name: str) -> dict[str, Any]:
+    """What the checks are told; empty on a host without the role."""
+    if Role.AUTHORITY not in fleet.hosts[name].all_roles:
+        return {}
+    known = addresses(fleet, fleet.hosts)
+    return {"port": fleet.authority.port, "hosts": known["v4"] + known["v6"]}
