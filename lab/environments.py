@@ -4,6 +4,8 @@ label    what the stages of workloads/label run with: torch, transformers, Docli
 review   Label Studio, the server
 rolesanywhere   AWS' own client of IAM Roles Anywhere, for tests
 triton   NVIDIA's tritonserver, as nvidia-pytriton brings it
+checkov  reads the plan of the AWS side (tests)
+nodejs   Node.js, which runs the evaluator of AWS's policies (tests)
 """
 
 from __future__ import annotations

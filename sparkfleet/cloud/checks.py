@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 LONGEST_SESSION_S = 3600
 OPEN_FLAGS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+AUDIT = "audit"
+"""The logical name of the bucket for audit records."""
 S3_OWN_KEY = {
-    "audit": "a list shows each object's MD5 only then, and `spark audit --verify` compares it",
+    AUDIT: "a list shows each object's MD5 only then, and `spark audit --verify` compares it",
     "logs": "S3 delivers access logs to no bucket that another key encrypts",
 }
 """Logical names of buckets that S3's own key encrypts → why not the fleet's."""
@@ -92,6 +94,9 @@ def _bucket(bucket: Asked, parts: Mapping[str, Asked]) -> Iterator[str]:
     default = _encryption(encryption.properties) if encryption else {}
     if default.get("sseAlgorithm") == "AES256" and bucket.name not in S3_OWN_KEY:
         yield "is encrypted with a key that is not the fleet's"
+    lock = parts.get("BucketObjectLockConfiguration")
+    if bucket.name == AUDIT and not (lock and _compliance(lock.properties)):
+        yield "lets somebody take audit records back: no object lock in COMPLIANCE mode"
 
 
 def _encryption(properties: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -104,6 +109,11 @@ def _encrypted(properties: Mapping[str, Any]) -> bool:
     default = _encryption(properties)
     algorithm = default.get("sseAlgorithm")
     return algorithm == "AES256" or (algorithm == "aws:kms" and bool(default.get("kmsMasterKeyId")))
+
+
+def _compliance(properties: Mapping[str, Any]) -> bool:
+    retention = (properties.get("rule") or {}).get("defaultRetention") or {}
+    return retention.get("mode") == "COMPLIANCE" and bool(retention.get("days"))
 
 
 def _abandoned_uploads_end(properties: Mapping[str, Any]) -> bool:
@@ -166,7 +176,7 @@ def _trail(properties: Mapping[str, Any]) -> Iterator[str]:
         yield "does not show when its records were changed"
 
 
-HOLDS_DATA = {"Bucket", "Key"}
+HOLDS_DATA = {"Bucket", "Key", "Workspace"}
 REFUSED = {
     "User": "hosts and people have no users here: a user has a key that does not end",
     "AccessKey": "a key that does not end",
@@ -182,6 +192,7 @@ RULES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "Role": _role,
     "Topic": _with_customers_key("kmsMasterKeyId"),
     "Trail": _trail,
+    "Workspace": _with_customers_key("kmsKeyArn"),
 }
 BUCKET_PARTS: Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], str]] = {
     "BucketPublicAccessBlock": (

@@ -11,7 +11,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
 from sparkfleet.cloud.checks import Asked
 from sparkfleet.cloud.provide import provide
-from sparkfleet.model import Fleet
+from sparkfleet.model import Fleet, Role
 from tests.sparkfleet.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 RULES = "groups: [{name: g, rules: [{alert: Watchdog, expr: vector(1)}]}]"
+AMP = {
+    "region": REGION,
+    "workspace_id": "ws-12345678-90ab-cdef-1234-567890abcdef",
+    "topic_arn": f"arn:aws:sns:{REGION}:{ACCOUNT}:demo-alerts",
+}
 EVERYTHING = {
     "workspace": True,
     "alarm_mail": ["fleet@example.org"],
@@ -54,11 +59,12 @@ class Resource:
 class Answers(Mocks):
     """Answer as AWS would: an ARN of the service's own form, and who is calling."""
 
-    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """An id and an ARN made of the physical name."""
         name = args.inputs.get("bucket") or args.inputs.get("name") or args.name
         arn = ARNS.get(args.typ, f"arn:aws:{args.typ.split(':')[1].split('/')[0]}:{REGION}:{ACCOUNT}:{{name}}")
-        return str(name), {**args.inputs, "arn": arn.format(name=name)}
+        told = {"arn": arn.format(name=name), "prometheusEndpoint": "https://aps.example/workspaces/ws/"}
+        return str(name), {**args.inputs, **told}
 
     def call(self, args: MockCallArgs) -> Any:  # noqa: ARG002
         """The account that asks."""
@@ -67,17 +73,23 @@ class Answers(Mocks):
 
 
 def fleet(folder: Path, **aws: Any) -> Fleet:
-    """spark-01 and spark-02, which promotes models, and Calypso, in an account with every switch on."""
+    """spark-01, which mirrors data sets, spark-02, which promotes models, and Calypso; every switch on."""
     bundle = folder / "authority.pem"
     bundle.write_text(CERTIFICATE)
     section = {"region": REGION, "bucket_prefix": "demo-ml", "trust_bundle": str(bundle), **EVERYTHING, **aws}
-    return Fleet.model_validate(
+    roles = {"spark-01": ["node", "datasets"], "spark-02": ["node", "label"]}
+    described = Fleet.model_validate(
         {
             "fleet": "demo",
-            "hosts": {name: {"addresses": ["192.0.2.1"]} for name in ("spark-01", "spark-02")},
+            "hosts": {name: {"addresses": ["192.0.2.1"]} for name in roles},
             "cloud": {"provider": "aws", "aws": section, "calypso": True},
+            "monitoring": {"alerts": "amp", "amp": AMP},
         }
     )
+    hosts = {
+        name: host.model_copy(update={"roles": list(map(Role, roles[name]))}) for name, host in described.hosts.items()
+    }
+    return described.model_copy(update={"hosts": hosts})
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,7 @@ def account(described: Fleet) -> Account:
 
 
 def _resource(typ: str, name: str, request: Any) -> Resource:
-    properties = json_format.MessageToDict(request.object)
+    properties = _whole(json_format.MessageToDict(request.object))
     asked = Asked(
         typ, name, properties, parent=request.parent, protected=request.protect, outlives=request.retainOnDelete
     )
@@ -122,3 +134,12 @@ def _named(urn: str) -> tuple[str, str]:
     """Type and name in urn:pulumi:stack::project::parent$type::name."""
     *_, types, name = urn.split("::")
     return types.rpartition("$")[2], name
+
+
+def _whole(value: Any) -> Any:
+    """The engine's only numbers are floats; AWS's schemas know which are whole."""
+    if isinstance(value, dict):
+        return {key: _whole(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_whole(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

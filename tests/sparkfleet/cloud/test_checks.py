@@ -57,6 +57,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "Topic": {"kmsMasterKeyId": UNKNOWN},
     "LogGroup": {"kmsKeyId": UNKNOWN, "retentionInDays": 365},
     "Trail": {"kmsKeyId": UNKNOWN, "enableLogFileValidation": True},
+    "Workspace": {"kmsKeyArn": UNKNOWN},
 }
 
 
@@ -113,6 +114,7 @@ def test_each_part_that_protects_a_bucket_is_missed(kind: str) -> None:
         ("LogGroup", {"kmsKeyId": None}, "not encrypted"),
         ("LogGroup", {"retentionInDays": 0}, "for ever"),
         ("Trail", {"enableLogFileValidation": False}, "changed"),
+        ("Workspace", {"kmsKeyArn": None}, "not encrypted"),
     ],
 )
 def test_each_weakened_property_is_refused(kind: str, properties: dict[str, Any], words: str) -> None:
@@ -161,13 +163,23 @@ def test_what_holds_data_is_protected_and_outlives_the_stack(kind: str) -> None:
 def test_only_named_buckets_are_encrypted_with_s3s_own_key() -> None:
     """The audit log and the access logs have a reason to be; data has none."""
     own = {"rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]}
-    parts = {**BUCKET, "BucketServerSideEncryptionConfiguration": own}
+    lock = {"rule": {"defaultRetention": {"mode": "COMPLIANCE", "days": 365}}}
+    parts = {**BUCKET, "BucketServerSideEncryptionConfiguration": own, "BucketObjectLockConfiguration": lock}
 
     faulty = {
         name: len(checks.faults(asked(kind, properties, name) for kind, properties in parts.items()))
         for name in ("datasets", "models", "artifacts", "audit", "logs")
     }
     assert faulty == {"datasets": 1, "models": 1, "artifacts": 1, "audit": 0, "logs": 0}
+
+
+@pytest.mark.parametrize("rule", [None, {"mode": "GOVERNANCE", "days": 365}, {"mode": "COMPLIANCE"}])
+def test_audit_records_are_locked_in_the_mode_that_binds_root(rule: Any) -> None:
+    """No lock, one that a right of its own takes off, and one that ends at once are refused."""
+    parts = {**BUCKET, "BucketObjectLockConfiguration": {"rule": {"defaultRetention": rule}}}
+
+    [said] = checks.faults(asked(kind, properties, "audit") for kind, properties in parts.items())
+    assert "take audit records back" in said
 
 
 def test_one_buckets_parts_do_not_protect_another() -> None:
