@@ -59,7 +59,9 @@ class Store:
     def __init__(self, at: StoreAt, bucket: str) -> None:
         profile = credentials.profile_of(at).values if at.profile and not at.credentials else {}
         endpoint = at.endpoint or profile.get("endpoint_url")
-        options: dict[str, Any] = {"region": at.region or profile.get("region")} if at.region or profile else {}
+        # A bucket that locks what is put into it refuses every upload without one (S3 user guide, "Object Lock").
+        options: dict[str, Any] = {"checksum_algorithm": "SHA256"}
+        options |= {"region": at.region or profile.get("region")} if at.region or profile else {}
         if endpoint:
             # One DNS name serves all buckets of a store on the premises.
             options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
