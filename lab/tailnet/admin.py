@@ -1,6 +1,7 @@
 """Questions and orders to a tailnet's control server → HTTP over its unix socket, which root alone can open.
 
-What an administrator does on Tailscale's console, for tests and drills: nodes, their addresses, keys.
+What an administrator does on Tailscale's console, for tests and drills: nodes, their addresses, keys; and who
+reaches what, as packet filter rules: making these of a policy is left to who asks.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from lab.errors import LabError
 from lab.spark.machine import TAILNET_SOCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lab.instance import Instance
@@ -85,6 +86,13 @@ class Admin:
         """Let nobody in with it any more; whether it was good until now."""
         was: bool = self._ask("POST", "/auth-keys/revoke", {"key": auth_key})["was"]
         return was
+
+    def set_filter(self, rules: Sequence[Mapping[str, Any]]) -> None:
+        """Put packet filter rules (tailcfg.FilterRule), one at least, in force on every node.
+
+        Until then every node reaches every other.
+        """
+        self._ask("PUT", "/filter", rules)
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         connection = _OverSocket(self._path)

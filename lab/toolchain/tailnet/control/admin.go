@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tailscale.com/tailcfg"
 	"tailscale.com/types/key"
 )
 
@@ -31,6 +32,7 @@ type shownNode struct {
 //	GET    /node-keys/{key}        {"state": "valid" | "expired" | "replaced" | "deleted" | "unknown"}
 //	POST   /auth-keys              {"reusable": true, "tags": ["tag:spark"]} gives {"key": "tskey-auth-…"}
 //	POST   /auth-keys/revoke       {"key": "tskey-auth-…"}
+//	PUT    /filter                 []tailcfg.FilterRule
 func adminHandler(t *tailnet) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /nodes", func(w http.ResponseWriter, _ *http.Request) { answer(w, t.list(), nil) })
@@ -63,6 +65,13 @@ func adminHandler(t *tailnet) http.Handler {
 		if taken(w, r, &revoked) {
 			answer(w, map[string]bool{"was": t.revokeAuthKey(revoked.Key)}, nil)
 		}
+	})
+	mux.HandleFunc("PUT /filter", func(w http.ResponseWriter, r *http.Request) {
+		var rules []tailcfg.FilterRule
+		if !taken(w, r, &rules) {
+			return
+		}
+		answer(w, struct{}{}, t.setFilter(rules))
 	})
 	return mux
 }

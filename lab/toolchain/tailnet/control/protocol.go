@@ -201,7 +201,7 @@ func (t *tailnet) mapFor(who key.MachinePublic, nodeKey key.NodePublic) (*tailcf
 	now := time.Now()
 	answer := &tailcfg.MapResponse{
 		Domain: domain, ControlTime: &now, CollectServices: "false",
-		PacketFilter: tailcfg.FilterAllowAll, UserProfiles: []tailcfg.UserProfile{taggedUser},
+		PacketFilter: t.filter, UserProfiles: []tailcfg.UserProfile{taggedUser},
 	}
 	m := t.machines[who]
 	switch {

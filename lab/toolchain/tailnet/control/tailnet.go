@@ -37,6 +37,7 @@ type tailnet struct {
 	authKeys map[string]authKey
 	machines map[key.MachinePublic]*machine
 	refused  map[key.NodePublic]string // node key to why: "replaced" or "deleted"
+	filter   []tailcfg.FilterRule      // who reaches what, for every node: all of it until somebody says otherwise
 	lastID   tailcfg.NodeID
 }
 
@@ -48,6 +49,7 @@ func newTailnet(planned map[string]netip.Addr, spare netip.Addr) *tailnet {
 		authKeys: map[string]authKey{},
 		machines: map[key.MachinePublic]*machine{},
 		refused:  map[key.NodePublic]string{},
+		filter:   tailcfg.FilterAllowAll,
 	}
 }
 
@@ -194,6 +196,19 @@ func (t *tailnet) readdress(name string, address netip.Addr) error {
 		m.setAddress(address)
 		return nil
 	})
+}
+
+// setFilter puts other rules in force on every node, at once. No rule at all cannot be said: tailcfg.MapResponse leaves
+// an empty list out, and a node takes that for no change.
+func (t *tailnet) setFilter(rules []tailcfg.FilterRule) error {
+	if len(rules) == 0 {
+		return errors.New("a filter has at least one rule")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.filter = rules
+	t.wakeLocked()
+	return nil
 }
 
 // newAuthKey makes a key that lets nodes in, and gives them its tags.
