@@ -11,7 +11,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from workloads.label.learning import calibration, candidates, decode, export, training
+from workloads.label.learning import calibration, candidates, decode, export, loop, training
 from workloads.label.learning.examples import Learned, divided, training_sha256
 from workloads.label.learning.folder import CARD, MODEL, TOKENIZER, digest
 from workloads.label.learning.model import Reader
@@ -40,13 +40,9 @@ def make(context: Context, examples: list[Example], recipe: Recipe, base: Path) 
     most = min(recipe.window_tokens, model.config.max_position_embeddings)
     learned, apart = divided(examples)
     windows = training.taught(learned, recipe.labels, tokenizer, most, recipe.overlap_tokens)
-    steps = training.train(
-        model,
-        windows,
-        context.params.finetune,
-        state / "checkpoints",
-        lambda done, total: context.tell(done, total, "steps"),
-    )
+    settings = context.params.finetune
+    pace = loop.Pace(settings.batch, settings.epochs, settings.learning_rate, settings.seed, settings.save_steps)
+    steps = loop.train(model, windows, pace, state, lambda done, total: context.tell(done, total, "steps"))
 
     made = Workspace(state / "candidate")
     shutil.rmtree(made.folder, ignore_errors=True)
@@ -90,7 +86,7 @@ def prepared(work: Workspace, sha256: str, recipe: Recipe) -> Path:
     begun = Workspace(state)
     if not begun.path("begun.json").exists() or begun.path("begun.json").read_bytes() != text:
         shutil.rmtree(state, ignore_errors=True)
-        (state / "checkpoints").mkdir(mode=0o700, parents=True)
+        state.mkdir(mode=0o700)
         begun.put("begun.json", text)
     return state
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONG_S = 120.0
-WHOLE = "candidates/.training/*/checkpoints/checkpoint-*/whole"
+STATE = "candidates/.training/*/state.safetensors"
 
 
 def weights(archive: Archive, run: str) -> str:
@@ -29,30 +29,27 @@ def weights(archive: Archive, run: str) -> str:
 
 @pytest.fixture(scope="module")
 def trained(archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Two copies of one reviewed project: one trained at a stretch, one killed after a checkpoint and run again."""
+    """Two copies of one reviewed project: one trained at a stretch, one killed on its way and run again."""
     place = tmp_path_factory.mktemp("trained")
     whole = archive.copy(place / "whole")
     whole.review(whole.items())
     killed = whole.copy(place / "killed")
     first, second = killed.start("finetune", "run-1"), whole.start("finetune", "run-1")
     deadline = time.monotonic() + LONG_S
-    while not list(killed.work.folder.glob(WHOLE)):
+    while not list(killed.work.folder.glob(STATE)):
         assert time.monotonic() < deadline, (killed.folder / "finetune.log").read_text()
         assert first.poll() is None, (killed.folder / "finetune.log").read_text()
         time.sleep(0.005)
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    # A checkpoint that was being written, and holds what must not be read.
-    half = next(killed.work.folder.glob(WHOLE)).parents[1] / "checkpoint-9999"
-    half.mkdir()
-    (half / "optimizer.pt").write_bytes(b"garbage")
+    next(killed.work.folder.glob(STATE)).with_name("state.part").write_bytes(b"garbage")  # the next one, half written
     left = sorted(path.name for path in killed.work.path("candidates").iterdir())
     again = killed.start("finetune", "run-2")
     return {"whole": whole, "killed": killed, "left": left, "at once": ended(second), "resumed": ended(again)}
 
 
 def test_a_training_goes_on_where_it_was_killed(trained: dict[str, Any]) -> None:
-    """From its last whole checkpoint, in fewer steps, to the very same weights; a half candidate is never seen."""
+    """From its last whole state, in fewer steps, to the very same weights; a half candidate is never seen."""
     at_once, resumed = trained["at once"], trained["resumed"]
 
     assert trained["left"] == [".training"]
