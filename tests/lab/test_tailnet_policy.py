@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-WORKER, MONITOR = "spark-81", "spark-82"  # of this file's own
+WORKER, MONITOR = "spark-86", "spark-87"  # of this file's own
 SSH, EXPORTER, JUPYTER, OPENED, CLOSED = PORTS = (22, 9810, 8888, 8000, 3000)
 EVERYTHING = {"SrcIPs": ["*"], "DstPorts": [{"IP": "*", "Ports": {"First": 0, "Last": 65535}}]}
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --no-install-recommends install tailscale"
