@@ -36,7 +36,7 @@ def _shown(typ: str, name: str, request: Any) -> str:
     kept = "".join(f" {word}" for word in ("protect", "retainOnDelete") if getattr(request, word))
     properties = json_format.MessageToDict(request.object) if typ.startswith(("aws:", "pulumi:")) else {}
     lines = [line for key, value in sorted(properties.items()) for line in _lines(key, value)]
-    above = request.parent.rpartition("::")[2]
+    above = "the stack" if ":Stack::" in request.parent else request.parent.rpartition("::")[2]
     return f"{typ} {name} below {above}{kept}\n" + "".join(f"    {line}\n" for line in lines)
 
 
