@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from asking import answer
@@ -10,25 +9,16 @@ from asking import answer
 FOLDER, AUTHORITY = "/etc/sparkfleet/identity", "/etc/sparkfleet/authority"
 UNIT = "sparkfleet-authority.service"
 PROGRAM = "/usr/local/lib/sparkfleet/identity.py"
-# Days that the issuing certificate has left, whether the root signed it, and how all that lies there lies there.
-ISSUING = f"""
-cd {AUTHORITY} || exit 0
-openssl x509 -in issuing.crt -noout -enddate -dateopt iso_8601 2>&1
-openssl verify -CAfile root.crt issuing.crt 2>&1 | tail -1
-for key in *.key; do openssl pkey -in "$key" -noout 2>/dev/null && echo "key $key"; done
+# The end of the issuing certificate, whether the root signed it, and every private key that lies there.
+ISSUING = f"""cd {AUTHORITY} || exit 0;
+openssl x509 -in issuing.crt -noout -enddate -dateopt iso_8601 2>&1;
+openssl verify -CAfile root.crt issuing.crt 2>&1 | tail -1;
+for file in *; do openssl pkey -in "$file" -noout 2>/dev/null && echo "key $file"; done; true
 """
-
-
-def certificate(wanted: dict[str, Any]) -> str:
-    """What the host's own program says, how the key lies there, and the dates that it tells."""
-    if not wanted.get("identity"):
-        return "echo {}"
-    told = "grep -o '^sparkfleet_certificate.*' /var/lib/sparkfleet/metrics/identity.prom | tr '\\n' ';'"
-    return f"""
-state=$(/usr/bin/python3 -IS {PROGRAM} state 2>&1 | head -c 300 | tr -d '"\\\\')
-key=$(stat -c '%U %a' {FOLDER}/host.key 2>&1 | tr -d '"\\\\')
-printf '{{"state": "%s", "key": "%s", "now": %s, "dates": "%s"}}' "$state" "$key" "$(date +%s)" \
-"$({told} | tr -d '"')"
+# What the host's own program says, how the key lies there, and the dates that it tells.
+CERTIFICATE = f"""echo "state $(/usr/bin/python3 -IS {PROGRAM} state 2>&1 | head -1)";
+echo "key $(stat -c '%U %a' {FOLDER}/host.key 2>&1)"; echo "now $(date +%s)";
+grep ^sparkfleet_certificate /var/lib/sparkfleet/metrics/identity.prom || true
 """
 
 
@@ -37,12 +27,17 @@ class ToldOfIdentity:
 
     wanted: dict[str, Any]
 
-    @answer(certificate)
+    @answer(lambda wanted: CERTIFICATE if wanted.get("identity") else "true")
     def certificate(self, said: str) -> dict[str, Any]:
         """`state`: as its program judges; `key`: owner and mode; `now`; `dates`: kind of date → seconds since 1970."""
-        found = dict(json.loads(said))
-        rows = (row.rsplit(" ", 1) for row in str(found.get("dates", "")).split(";") if row)
-        return {**found, "dates": {name: float(value) for name, value in rows}}
+        found = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+        dates = {name: float(value) for name, value in found.items() if name.startswith("sparkfleet_")}
+        return {
+            "state": found.get("state", ""),
+            "key": found.get("key", ""),
+            "now": float(found["now"]),
+            "dates": dates,
+        }
 
     @answer(lambda wanted: ISSUING if "authority" in wanted["roles"] else "true")
     def issuing(self, said: str) -> list[str]:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from machine import Machine
 
 SERVICE, TIMER = "sparkfleet-identity.service", "sparkfleet-identity.timer"
-END = "sparkfleet_certificate_not_after_timestamp_seconds{kind=host}"
-RENEWAL = "sparkfleet_certificate_renewal_timestamp_seconds{kind=host}"
+END = 'sparkfleet_certificate_not_after_timestamp_seconds{kind="host"}'
+RENEWAL = 'sparkfleet_certificate_renewal_timestamp_seconds{kind="host"}'
 
 
 @pytest.mark.control(id="IDENTITY-01", severity="high", source="sparkfleet")
