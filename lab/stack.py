@@ -13,6 +13,7 @@ import yaml
 
 from lab.errors import LabError
 from lab.instance import Instance, host_names
+from lab.tailnet.admin import CONTROLLER_TAG, TAG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +115,8 @@ def join(description: dict[str, Any], instance: Instance) -> dict[str, Any]:
         **config.get(f"sparkfleet:{TAILNET}", {}),
         "login_server": instance.login_server,
         "auth_key": f"file:.lab/{instance.name}/secrets/tailnet-auth-key",
-        "tags": ["tag:spark"],
+        "tags": [TAG],
+        "policy": {"operators": [CONTROLLER_TAG]},
         "repository": "",  # the stand-ins' own sources have the package
     }
     changed = {HOSTS: hosts, "sparkfleet:access": access, f"sparkfleet:{TAILNET}": tailnet}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KeyState = Literal["valid", "expired", "replaced", "deleted", "unknown"]
 PATIENCE_S = 10.0
+TAG, CONTROLLER_TAG = "tag:spark", "tag:controller"  # of stand-ins, of this machine
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Admin:
         found: KeyState = self._ask("GET", f"/node-keys/{node_key}")["state"]
         return found
 
-    def make_key(self, *, tags: Sequence[str] = ("tag:spark",), reusable: bool = True) -> str:
+    def make_key(self, *, tags: Sequence[str] = (TAG,), reusable: bool = True) -> str:
         """A new auth key; who joins with it gets its tags."""
         made: str = self._ask("POST", "/auth-keys", {"tags": list(tags), "reusable": reusable})["key"]
         return made

@@ -14,7 +14,7 @@ from lab import record
 from lab.errors import LabError
 from lab.instance import MOST_SPARKS, host_names
 from lab.spark.factory import private
-from lab.tailnet.admin import admin, socket
+from lab.tailnet.admin import TAG, admin, socket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from lab.instance import Instance
 
 LABEL = "tailnet-control"
-TAG = "tag:spark"
-CONTROLLER_TAG = "tag:controller"
 CONTROLLER = "controller"  # the host name of this machine in the tailnet
 SPARE = 256 + 1  # the first address for hosts without a plan: 100.x.1.1
 READY_WITHIN_S = 10.0
@@ -66,7 +64,7 @@ def running(instance: Instance) -> bool:
 
 
 def auth_key_file(instance: Instance) -> Path:
-    """The key that stand-ins join with: as often as wanted, as tag:spark."""
+    """The key that stand-ins join with: as often as wanted, with their tag."""
     return instance.secrets / "tailnet-auth-key"
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from lab import network, record, shell
 from lab.errors import LabError
 from lab.spark.factory import private
-from lab.tailnet.admin import admin
-from lab.tailnet.control import CONTROLLER, CONTROLLER_TAG
+from lab.tailnet.admin import CONTROLLER_TAG, admin
+from lab.tailnet.control import CONTROLLER
 
 if TYPE_CHECKING:
     from lab.instance import Instance
