@@ -69,11 +69,18 @@ def prometheus(folder: Path, exporter: str, jobs: Sequence[dict[str, Any]]) -> I
         for group in rules["groups"]:
             group["interval"] = "1s"
         (folder / "rules" / name).write_text(yaml.safe_dump(rules))
-    config = {
+    config: dict[str, Any] = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(folder / "rules/*.yml")],
         "scrape_configs": list(jobs),
     }
+    with started(folder, config) as found:
+        yield found
+
+
+@contextmanager
+def started(folder: Path, config: dict[str, Any]) -> Iterator[Prometheus]:
+    """One with this configuration, ready, while it lasts."""
     (folder / "prometheus.yml").write_text(json.dumps(config))
     port = free_port()
     command = [program("prometheus"), f"--config.file={folder / 'prometheus.yml'}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from lab import record
 from lab.errors import LabError
 from lab.instance import Instance
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +38,7 @@ def test_a_started_process_is_alive_under_its_label_until_it_is_stopped(instance
 def test_what_a_process_says_goes_to_its_log_and_the_environment_is_added(instance: Instance, tmp_path: Path) -> None:
     """Secrets come by the environment, so they are on no command line."""
     record.start(instance, "speaker", ["sh", "-c", 'echo "$WORD"'], tmp_path / "log", {"WORD": "hello"})
-    until = time.monotonic() + 10
-    while record.alive(instance, "speaker") and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: not record.alive(instance, "speaker"), "its end")
     assert (tmp_path / "log").read_text() == "hello\n"
 
 
@@ -50,9 +48,7 @@ def test_a_process_that_ignores_the_request_is_killed(instance: Instance, tmp_pa
     words = ["sh", "-c", f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"]
     record.start(instance, "stubborn", words, tmp_path / "log")
     pid = record.alive(instance, "stubborn")
-    until = time.monotonic() + 10
-    while not ready.exists() and time.monotonic() < until:
-        time.sleep(0.01)
+    until(ready.exists, "a process that ignores SIGTERM")
     record.stop(instance, "stubborn", patience_s=0.3)
     assert pid
     assert record.start_time(pid) is None

@@ -12,13 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.programs import free_port, program
+from tests.exporters.scraped import job, started
 from tests.sparkfleet.told import NOW_S, Api, fleet, vector
 
 if TYPE_CHECKING:
@@ -203,7 +202,10 @@ def test_a_real_prometheus_is_understood(command: list[str], tmp_path: Path) -> 
     """It scrapes what the exporter says of the simulated inference scenario; then the exporter falls silent."""
     said = (Path(__file__).resolve().parents[1] / "golden/gb10/inference.metrics").read_bytes()
     exporter = Api(lambda *_: (200, said))
-    with _prometheus(tmp_path, exporter.port) as url:
+    pace = {"scrape_interval": "1s", "scrape_timeout": "1s"}
+    config = {"global": pace, "scrape_configs": [job("gb10", {"spark-01": exporter.port})]}
+    with started(tmp_path, config) as prometheus:
+        url = f"http://127.0.0.1:{prometheus.port}"
         with exporter:
             up = _status(command, url, lambda host: host["state"] == "up")
         silent = _status(command, url, lambda host: host["state"] == "no answer" and host["age_s"] is not None)
@@ -224,28 +226,3 @@ def _status(command: list[str], url: str, wanted: Any) -> dict[str, Any]:
         if wanted(host):
             return host
         assert time.monotonic() < end, host
-
-
-@contextlib.contextmanager
-def _prometheus(folder: Path, exporter: int) -> Iterator[str]:
-    """A Prometheus that scrapes one exporter each second; its data outlive it."""
-    port = free_port()
-    target = {"targets": [f"127.0.0.1:{exporter}"], "labels": {"instance": "spark-01"}}
-    job = {"job_name": "gb10", "scrape_interval": "1s", "scrape_timeout": "1s", "static_configs": [target]}
-    (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [program("prometheus"), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-             f"--web.listen-address=127.0.0.1:{port}"], stderr=log, stdout=log,
-        )  # fmt: skip
-    try:
-        url, end = f"http://127.0.0.1:{port}", time.monotonic() + DEADLINE_S
-        while True:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1):
-                break
-            assert time.monotonic() < end, (folder / "log").read_text()
-            time.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(DEADLINE_S)

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import pytest
 from exporters.gb10.snapshot import Snapshot
 from exporters.gb10.watcher import MOST_STUCK, START_S, Watcher
 from lab import gb10
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,10 +171,7 @@ def test_a_hung_sampler_goes_with_its_killed_exporter(machine: Machine) -> None:
     exporter.until(lambda: value(exporter.scrape(), "nvml_sample_age_seconds") > 0.5)  # five intervals: it hangs
     exporter.process.kill()
     exporter.process.wait()
-    end = time.monotonic() + 10
-    while is_running(child):
-        assert time.monotonic() < end, "the hung sampler outlives its exporter"
-        time.sleep(0.05)
+    until(lambda: not is_running(child), "the end of the hung sampler, with its exporter", 10)
 
 
 @pytest.mark.parametrize("how", ["unlinked", "replaced", "overwritten"])

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from exporters.gb10.parts import Asked, Part, Polled
 from exporters.gb10.registry import Registry
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,10 +92,7 @@ def test_a_poll_that_hangs_is_told_for_its_limit_and_then_is_absent() -> None:
     assert overdue.duration_s == 11
     stubborn.hangs = False
     stubborn.freed.set()
-    end = time.monotonic() + DEADLINE_S
-    while not polled.outcome().success:
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    until(lambda: polled.outcome().success, "a poll that goes on")
     polled.stop()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from exporters.gb10.snapshot import Snapshot
 from exporters.gb10.sources.sampler_process import Sampler
 from exporters.gb10.watcher import Watcher
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +28,7 @@ def watch(start: Callable[[], Sampler], seen: Callable[[Snapshot], bool]) -> Non
     snapshot = Snapshot(5)
     watcher = Watcher(snapshot, start, deadline_s=5)
     watcher.start()
-    end = time.monotonic() + 20
-    while not seen(snapshot):
-        assert time.monotonic() < end, snapshot.status()
-        time.sleep(0.02)
+    until(lambda: seen(snapshot), snapshot.status, 20)
     watcher.stop()
 
 
@@ -71,7 +68,4 @@ def test_a_mute_sampler_times_out() -> None:
     with pytest.raises(TimeoutError, match=r"no sample within 0\.2 s"):
         sampler.line(0.2)
     sampler.forget()
-    end = time.monotonic() + 5
-    while not sampler.is_gone():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(sampler.is_gone, "its end", 5)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from exporters.web.messages import Refusal, request
 from exporters.web.server import Limits
 from tests.exporters.web.site import DEADLINE_S, ONCE, Site, answer
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,9 +112,7 @@ def test_a_scrape_that_hangs_or_fails_has_its_status(site: Site) -> None:
     assert site.ask(ONCE % b"/-/healthy")[0] == 503
     hang.set()
     site.scrape = lambda: str(1 / 0)
-    end = time.monotonic() + DEADLINE_S
-    while (status := site.ask(ONCE % b"/metrics")[0]) != 500:
-        assert time.monotonic() < end, status
+    until(lambda: site.ask(ONCE % b"/metrics")[0] == 500, "the next scrape's failure")
     site.scrape = lambda: "up 1.0\n"
     assert site.ask(ONCE % b"/metrics")[0] == 200
 

@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sparkfleet.host import environment as program
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,9 +133,7 @@ def test_killed_in_the_middle_the_old_one_stays_and_the_next_run_finishes(place:
     place.lock("3.0")
     building = place.root / "var/cache/sparkfleet/pip-node"
     with place.start() as process:
-        until = time.monotonic() + 60
-        while not building.exists() and time.monotonic() < until:
-            time.sleep(0.005)
+        until(building.exists, "a build", 60, every_s=0.005)
         os.killpg(process.pid, signal.SIGKILL)
 
     assert (link.resolve(), place.version()) == (before, "1.0")

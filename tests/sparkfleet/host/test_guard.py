@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ from sparkfleet.errors import ApplyError, LockdownError, UnreachableError
 from sparkfleet.host import guard
 from sparkfleet.host.connection import Result
 from tests.sparkfleet.host.guarded import FakeHost
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,9 +124,7 @@ def test_a_long_apply_keeps_the_window_open(session: Any) -> None:
     with guard.armed(session, by="spark lockdown", window_s=60) as armed:
         armed.window_s = 1
         with armed.kept():
-            until = time.monotonic() + 10
-            while session.verbs.count("extend") < 3 and time.monotonic() < until:
-                time.sleep(0.02)
+            until(lambda: session.verbs.count("extend") >= 3, "three beats")
         beats = session.verbs.count("extend")
         armed.confirm()
     assert beats >= 4

@@ -7,13 +7,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sparkfleet.host import jobs as program
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,10 +64,12 @@ class Host:
 
     def end(self, job: str) -> dict[str, Any]:
         """Look from the start on until the job has ended."""
-        until = time.monotonic() + 30
-        while (found := self.answer("look", job, "0", "0"))["state"] == "running" and time.monotonic() < until:
-            time.sleep(0.05)
-        return found
+
+        def look() -> dict[str, Any]:
+            found = self.answer("look", job, "0", "0")
+            return {} if found["state"] == "running" else found
+
+        return until(look, f"the end of {job}")
 
 
 @pytest.fixture

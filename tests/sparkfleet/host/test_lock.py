@@ -27,6 +27,7 @@ from sparkfleet.errors import LockedError, SparkfleetError
 from sparkfleet.host import lock
 from sparkfleet.host.lock import Holder, held
 from tests.sparkfleet.ssh_server import Server, described, here
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,9 +170,7 @@ def test_a_broken_connection_is_made_again_and_the_lock_kept(target: Target, ser
     with held(target, "pulumi up") as mine:
         for transport in list(server.transports):
             transport.close()
-        until_s = time.monotonic() + DEADLINE_S
-        while len(server.transports) < 2 and time.monotonic() < until_s:
-            time.sleep(0.05)
+        until(lambda: len(server.transports) >= 2, "another connection")
         time.sleep(0.5)
         mine.check()
         with pytest.raises(LockedError, match='"pulumi up"'):

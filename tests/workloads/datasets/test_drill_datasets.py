@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
+from tests.waiting import until
 from tests.workloads.datasets.serving import PART_BYTES, PROJECT, Mirror, contents, write
 from workloads.errors import StoreError
 
@@ -98,10 +99,8 @@ def test_killed_ten_times_it_ends_as_if_it_never_was(mirror: Mirror, tmp_path: P
             words, env = mirror.words("sync", "--quiet"), {**os.environ, "PYTHONPATH": str(PROJECT)}
             process = subprocess.Popen(words, env=env)
             time.sleep(moments.uniform(0.2, 1.6))
-            end = time.monotonic() + 60
-            # On a loaded machine none of them may have come further than its start; the last one has.
-            while number == KILLS and come(mirror) < 4 * PART_BYTES and time.monotonic() < end:
-                time.sleep(0.02)
+            if number == KILLS:  # on a loaded machine none may have come further than its start; the last one has
+                until(lambda: come(mirror) >= 4 * PART_BYTES, "a sync on its way", 60)
             process.kill()
             assert process.wait() == -9, "it was done before it could be killed"
             assert str(mirror.current.readlink()) == "v1"
@@ -142,9 +141,7 @@ def test_a_disk_that_fills_up_is_told_and_the_old_version_is_served(mirror: Mirr
         running = subprocess.Popen(
             host.words("sync"), env={**os.environ, "PYTHONPATH": str(PROJECT)}, stderr=subprocess.PIPE, text=True
         )
-        until = time.monotonic() + 30
-        while not list((host.shelf / ".incoming-v2").glob("*.bin")) and time.monotonic() < until:
-            time.sleep(0.02)
+        until(lambda: list((host.shelf / ".incoming-v2").glob("*.bin")), "a file on its way")
         (disk / "somebody").write_bytes(b"x" * (60 * MIB))
         said = running.communicate(timeout=60)[1]
 
@@ -172,9 +169,7 @@ def test_a_store_that_goes_down_is_waited_for_and_then_told(mirror: Mirror, tmp_
     outcomes = []
     thread = threading.Thread(target=lambda: outcomes.append(mirror.sync(patience_s=60)))
     thread.start()
-    until = time.monotonic() + 30
-    while came(mirror) < 10 and time.monotonic() < until:
-        time.sleep(0.02)
+    until(lambda: came(mirror) >= 10, "ten files on their way")
     mirror.served.kill()
     time.sleep(3)
     mirror.served.start()
@@ -185,9 +180,7 @@ def test_a_store_that_goes_down_is_waited_for_and_then_told(mirror: Mirror, tmp_
     other = Mirror(mirror.served, tmp_path / "other", mirror.key_file, mirror.prefix, dict(mirror.settings))
     thread = threading.Thread(target=lambda: outcomes.append(other.sync(patience_s=1)))
     thread.start()
-    until = time.monotonic() + 30
-    while came(other) < 10 and time.monotonic() < until:
-        time.sleep(0.02)
+    until(lambda: came(other) >= 10, "ten files on their way")
     mirror.served.kill()
     thread.join(timeout=90)
     assert isinstance(outcomes[-1].error, StoreError)

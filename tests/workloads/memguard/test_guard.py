@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporters.gb10.readings.textfile import textfile
+from tests.waiting import until
 from workloads.memguard import evict
 
 if TYPE_CHECKING:
@@ -229,10 +230,7 @@ def test_the_watch_keeps_the_floor(host: Host, tmp_path: Path, serves: bool, dro
     try:
         counted = host.root / "state/metrics/memguard.prom"
         last = "watch_steps_total" + ('{how="fadvise"}' if serves else '{how="compact_memory"}')
-        until = time.monotonic() + 20
-        while time.monotonic() < until and (not counted.exists() or last not in counted.read_text()):
-            time.sleep(0.05)
-        assert last in counted.read_text()
+        until(lambda: counted.exists() and last in counted.read_text(), last)
         assert (cached_pages(weights), host.switch("drop_caches")) == (0, dropped)
     finally:
         watch.terminate()

@@ -12,12 +12,14 @@ import re
 import time
 import urllib.parse
 import urllib.request
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from examples import sentences, truth
 from lab import reviewing
+from tests.waiting import until
 from tests.workloads.label.browser import Browser
 from tests.workloads.label.desk import CHECKOUT, Desk, prediction
 from tests.workloads.label.reviewer import Api, marks
@@ -145,10 +147,7 @@ def test_what_a_mouse_marks_comes_back_at_the_same_offset(desk: Desk, browser: B
         count = len(task["predictions"][0]["result"]) + 1
         browser.wait_for(HIGHLIGHTS % (task["id"], count))
         browser.value("[...document.querySelectorAll('button')].find(each => each.textContent == 'Submit').click()")
-        until = time.monotonic() + 30
-        while not api.ask(f"tasks/{task['id']}/annotations/"):
-            assert time.monotonic() < until, task
-            time.sleep(0.1)
+        until(partial(api.ask, f"tasks/{task['id']}/annotations/"), task, every_s=0.1)
 
     report = desk.run("collect")
 

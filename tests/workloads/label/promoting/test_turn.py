@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.waiting import until
 from workloads.errors import LockedError
 from workloads.label.promoting import turn
 from workloads.label.promoting.turn import Step
@@ -106,9 +107,7 @@ def test_of_many_at_the_same_moment_exactly_one_begins(store: ModelStore) -> Non
 
     with ThreadPoolExecutor(8) as pool:
         started = [pool.submit(attempt, number) for number in range(8)]
-        until = time.monotonic() + 20
-        while sum(each.done() for each in started) < 7 and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: sum(each.done() for each in started) >= 7, "seven that were refused")
         over.set()
         assert sum(each.result() for each in started) == 1
 
@@ -118,8 +117,8 @@ def test_a_turn_lasts_as_long_as_its_process_says_so(store: ModelStore) -> None:
     repository = store.repository(MODEL)
     with turn.taken(repository, "r1", dt.timedelta(seconds=1)) as held:
         held.note(Step.UPLOADED, place="another machine")
-        until = time.monotonic() + 2.5
-        while time.monotonic() < until:
+        ends = time.monotonic() + 2.5
+        while time.monotonic() < ends:
             with pytest.raises(LockedError), turn.taken(repository, "r2"):
                 pass
             time.sleep(0.2)
@@ -132,9 +131,7 @@ def test_who_was_held_up_for_too_long_learns_that_its_turn_is_over(store: ModelS
     mine = turn.Held(repository, turn.history(repository)[0], dt.timedelta(milliseconds=1))
     end(process)
     mine.note(Step.UPLOADED, place="another machine")  # it says so one last time, for a millisecond
-    until = time.monotonic() + 10
-    while dt.datetime.now(dt.UTC) < mine.turn.free_at:
-        assert time.monotonic() < until
+    until(lambda: dt.datetime.now(dt.UTC) >= mine.turn.free_at, "the end of its turn")
 
     with turn.taken(repository, "r2"), pytest.raises(LockedError, match=r"lost its turn to process .*run r2"):
         mine.note(Step.SWITCHED)
