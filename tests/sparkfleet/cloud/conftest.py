@@ -18,7 +18,7 @@ import pytest
 
 from lab.toolchain.build import ensure
 from sparkfleet import audit
-from sparkfleet.cloud import contents, objectstore, onprem
+from sparkfleet.cloud import contents, objectstore, only_key, onprem
 from sparkfleet.cloud.objectstore import Connection, Key
 from sparkfleet.model import Fleet
 
@@ -126,6 +126,15 @@ class Provisioned:
         fields = json.loads(self.fleet.controller.store_key(host).read_text())
         return objectstore.s3(self.connection, Key(fields["AccessKeyId"], fields["SecretAccessKey"]))
 
+    def keys(self, host: str = "spark-01") -> list[str]:
+        """The ids of the keys that the store lists for the host."""
+        found = self.iam().list_access_keys(UserName=f"{self.fleet.fleet}-{host}")["AccessKeyMetadata"]
+        return [key["AccessKeyId"] for key in found]
+
+    def works(self, host: str = "spark-01") -> bool:
+        """Whether the host's key lists its prefix, in which nothing lies."""
+        return bool(self.client(host).list_objects_v2(Bucket=self.datasets, Prefix=f"hosts/{host}/")["KeyCount"] == 0)
+
     def admin(self) -> Any:
         """An S3 client of the administrator."""
         return objectstore.s3(self.connection, objectstore.administrator(self.connection))
@@ -183,6 +192,12 @@ def inputs_of_identity() -> Callable[[Fleet, str], dict[str, Any]]:
 def told_identity() -> Callable[[Fleet, dict[str, Any]], dict[str, Any]]:
     """The function that says what Pulumi would hand to IdentityProvider for a description of `contents`."""
     return told
+
+
+@pytest.fixture(scope="session")
+def given_to_host() -> Callable[[dict[str, Any]], object]:
+    """The function that does what Pulumi does with an identity once the host's resource is as described."""
+    return lambda outputs: only_key.OnlyKeyProvider().create(outputs | {"key_id": outputs["access_key_id"]})
 
 
 @pytest.fixture(scope="session")
