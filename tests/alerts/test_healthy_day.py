@@ -22,6 +22,8 @@ ABSENT_IN_HEALTH = {
     "sparkfleet_gb10_gpu_clock_cap_expected_hertz",
     "sparkfleet_gb10_power_prochot",
     "sparkfleet_rotation_due_timestamp_seconds",  # of a text file that the role access brings to a host
+    "sparkfleet_certificate_not_after_timestamp_seconds",  # the same, of the role identity
+    "sparkfleet_certificate_renewal_timestamp_seconds",
     "sparkfleet_alignment_state",  # the same, of the role gpu
     "sparkfleet_datasets_interval_seconds",  # the same, of the role datasets
     "sparkfleet_dataset_sync_success",
