@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,9 @@ import pytest
 from google.protobuf import json_format
 
 from sparkfleet import config
-from tests.sparkfleet.cloud.account import record, register
+from sparkfleet.cloud import authority_files
+from sparkfleet.cloud.provide import provide
+from tests.sparkfleet.cloud.account import RULES, inputs, record, register
 from tests.sparkfleet.cloud.recorded import Answers
 
 if TYPE_CHECKING:
@@ -86,3 +89,27 @@ def test_a_resource_within_apply_would_be_missed() -> None:
     inner = ("aws:kms/alias:Alias", "inner")
     assert inner not in record(program, Unmade(), preview=True)
     assert inner in record(program)
+
+
+def test_the_fleets_own_authority_is_what_the_account_trusts(tmp_path: Path) -> None:
+    """The issuing certificate goes from the authority to the trust anchor as an output, never by a file or by hand."""
+    fleet = config.load("example-aws", PROJECT)
+    fleet = fleet.model_copy(update={"controller": fleet.controller.model_copy(update={"folder": tmp_path})})
+    authority = authority_files.ensure(authority_files.described(fleet), dt.datetime.now(dt.UTC))
+
+    class Made(Answers):
+        """Answer for the authority what its provider would have made."""
+
+        def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+            made_id, outputs = super().new_resource(args)
+            return made_id, outputs | (authority if args.typ.endswith(":Authority") else {})
+
+    def program() -> None:
+        told.update(provide(fleet, [RULES]).told)
+
+    told: dict[str, Any] = {}
+    registered = record(program, Made())
+
+    source = inputs(registered, "TrustAnchor", "hosts")["source"]["sourceData"]
+    assert source == {"x509CertificateData": authority["issuing"]}
+    assert set(told) == {"alarms_topic_arn", "alerts_topic_arn", "remote_write_url", "workspace_id"}
