@@ -5,6 +5,7 @@ review   Label Studio, the server
 rolesanywhere   AWS' own client of IAM Roles Anywhere, for tests
 triton   NVIDIA's tritonserver, as nvidia-pytriton brings it
 checkov  reads the plan of the AWS side (tests)
+moto     AWS's interfaces on this machine (tests)
 nodejs   Node.js, which runs the evaluator of AWS's policies (tests)
 """
 

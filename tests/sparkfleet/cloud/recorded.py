@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pulumi
 from google.protobuf import json_format
@@ -13,9 +16,6 @@ from sparkfleet.cloud.checks import Asked
 from sparkfleet.cloud.provide import provide
 from sparkfleet.model import Fleet, Role
 from tests.sparkfleet.recorder import Recorder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -119,6 +119,13 @@ def account(described: Fleet) -> Account:
     program()
     found = [_resource(*key, request) for key, request in recorder.registered.items() if key[0].startswith("aws:")]
     return Account(found, told[0])
+
+
+@cache
+def everything() -> Account:
+    """What is registered for `fleet`; recorded once in a process, because it takes Pulumi seconds."""
+    with TemporaryDirectory() as folder:
+        return account(fleet(Path(folder)))
 
 
 def _resource(typ: str, name: str, request: Any) -> Resource:

@@ -28,9 +28,9 @@ Findings = dict[str, set[tuple[str, str]]]
 
 
 @pytest.fixture(scope="module")
-def accounts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Resource]]:
+def accounts() -> dict[str, list[Resource]]:
     """In words → the resources: the account as it is, and without each of its protections."""
-    made = recorded.account(recorded.fleet(tmp_path_factory.mktemp("account"))).resources
+    made = recorded.everything().resources
     return {AS_IT_IS: made, **dict(weakened.variants(made))}
 
 

@@ -89,9 +89,9 @@ def _read(properties: dict[str, Any], key: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
+def account() -> Account:
     """The account of spark-01, spark-02, which promotes models, and Calypso."""
-    return Account(recorded.account(recorded.fleet(tmp_path_factory.mktemp("account"))))
+    return Account(recorded.everything())
 
 
 @pytest.fixture(scope="module")
