@@ -13,7 +13,7 @@ KeepAlive = Annotated[str, matching(r"[1-9][0-9]*[smh]", 'a time such as "5m" or
 
 
 class Ollama(Described):
-    """Ollama on loopback, on hosts with the role ollama; people reach it by `tailscale serve`."""
+    """Ollama on loopback, on hosts with the role ollama; people reach it by `ssh -L`."""
 
     url: Url = Field(default="", description='of the release\'s archive for the hosts; "": the host has it installed')
     sha256: Sha256 = Field(default="", description="of that archive: nothing else is unpacked")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lab.instance import Instance
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 WORKER, MONITOR = "spark-86", "spark-87"  # of this file's own
 SSH, EXPORTER, JUPYTER, OPENED, CLOSED = PORTS = (22, 9810, 8888, 8000, 3000)
@@ -99,6 +99,17 @@ def becomes(what: Callable[[], set[int]], wanted: set[int]) -> set[int]:
     while (said := what()) != wanted and time.monotonic() < until:
         time.sleep(0.2)
     return said
+
+
+def test_what_tailscaled_serves_never_comes_to_the_hosts_firewall(lab: Instance) -> None:
+    """With every node let in, a table that drops all but sshd's port closes the others, and not JupyterLab's."""
+    chain = f'type filter hook input priority -5; iifname "tailscale0" tcp dport != {SSH} drop'
+    table = f"table inet closed {{ chain input {{ {chain}\n}}\n}}"
+    assert speaking.as_root(lab, WORKER, f"nft -f - <<<'{table}'") == ""
+    try:
+        assert becomes(lambda: from_the_monitor(lab), {SSH, JUPYTER}) == {SSH, JUPYTER}
+    finally:
+        speaking.as_root(lab, WORKER, "nft delete table inet closed")
 
 
 def test_nodes_let_through_what_the_policy_grants_and_nothing_else(lab: Instance, policy: dict[str, Any]) -> None:
