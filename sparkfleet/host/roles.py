@@ -125,7 +125,10 @@ def monitor(fleet: Fleet, name: str) -> Parts:
             **sessions.units(fleet, name, Role.MONITOR),
         },
         exact=(RULES_FOLDER,),
-        raw={"/usr/local/lib/sparkfleet/prometheus-storage-limit.py": STORAGE_LIMIT},
+        raw={
+            "/usr/local/lib/sparkfleet/prometheus-storage-limit.py": STORAGE_LIMIT,
+            **sessions.writer(fleet, name),
+        },
     )
 
 

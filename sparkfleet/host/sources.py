@@ -66,6 +66,7 @@ PROGRAMS = (
     PRIVILEGED,
     ROTATION_DATES,
     sessions.PROGRAM,
+    sessions.WRITER,
 )
 RAW = (*LOCKS.values(), *PROGRAMS, STORAGE_LIMIT, *DASHBOARDS)
 RULES = ("alerts.yml", "recording.yml")  # beside the metrics that they read

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROGRAM, PROGRAM_PATH = "sparkfleet/host/roles_anywhere.py", "/usr/local/lib/sparkfleet/roles-anywhere.py"
+WRITER, WRITER_PATH = "sparkfleet/host/sample_writer.py", "/usr/local/lib/sparkfleet/sample-writer.py"
+SAMPLES = {"program": WRITER_PATH, "port": 9812, "token": "/run/sparkfleet-samples/token"}
 CONFIG = "/etc/sparkfleet/identity/roles-anywhere.json"
 PROFILES = "/etc/sparkfleet/aws.config"
 SOCKETS = "/run/sparkfleet-credentials"
@@ -39,6 +41,7 @@ def told(fleet: Fleet, name: str) -> dict[str, Any]:
     return {
         "config": PROFILES,
         "profiles": {profile(fleet, role): command for role, command in commands.items() if role in roles},
+        "samples": SAMPLES if writes(fleet, name) else {},
         "serve": f"{run} serve {CONFIG}",
         "sockets": SOCKETS,
     }
@@ -49,14 +52,28 @@ def raw(fleet: Fleet, name: str) -> dict[str, str]:
     return {PROGRAM_PATH: PROGRAM, CONFIG: source(name)} if given(fleet) else {}
 
 
+def writes(fleet: Fleet, name: str) -> bool:
+    """Whether the host's samples go to AMP with its own session; Debian's Prometheus needs help to sign them."""
+    amp = fleet.monitoring.amp
+    return Role.MONITOR in asking(fleet, name) and bool(amp) and not (amp.profile or amp.role_arn)
+
+
+def writer(fleet: Fleet, name: str) -> dict[str, str]:
+    """The program that signs samples, as project file by its place on the host."""
+    return {WRITER_PATH: WRITER} if writes(fleet, name) else {}
+
+
 def source(name: str) -> str:
     """Of what a host is told: no file of the project, the controller's note."""
     return f"session/{name}"
 
 
 def units(fleet: Fleet, name: str, role: Role) -> dict[str, str]:
-    """The role's socket, where its programs have a use of the account."""
-    return {f"sparkfleet-credentials-{USES[role]}.socket": RUNNING} if role in asking(fleet, name) else {}
+    """What of the account the role's programs need to run: their socket, and who signs samples."""
+    if role not in asking(fleet, name):
+        return {}
+    signs = {"sparkfleet-samples.service": RUNNING} if role is Role.MONITOR and writes(fleet, name) else {}
+    return {f"sparkfleet-credentials-{USES[role]}.socket": RUNNING, **signs}
 
 
 def asking(fleet: Fleet, name: str) -> list[Role]:

@@ -86,13 +86,29 @@ def test_programs_are_told_their_profile_and_where_it_stands(project_sources: So
 
     assert (at.profile, str(at.aws_config), at.region) == ("sparkfleet-datasets", sessions.PROFILES, "eu-west-1")
     assert (models["profile"], models["aws_config"]) == ("sparkfleet-label", sessions.PROFILES)
-    assert write["sigv4"]["profile"] == "sparkfleet-prometheus"
-    unit = one.files["/etc/systemd/system/prometheus.service.d/50-sparkfleet.conf"].content.decode()
-    assert f"Environment=AWS_CONFIG_FILE={sessions.PROFILES} AWS_SDK_LOAD_CONFIG=1" in unit
+    assert (write["url"], "sigv4" in write) == ("http://127.0.0.1:9812/", False)
+    unit = one.files["/etc/systemd/system/sparkfleet-samples.service"].content.decode()
+    assert f"{write['authorization']['credentials_file']} {profiles(one)['profile sparkfleet-prometheus']}\n" in unit
+    assert one.settings["unit:sparkfleet-samples.service"] == "enabled,active"
 
     named = rendered(project_sources, "spark-02", datasets={"aws_profile": "mine"})
     at = parse(json.loads(named.files["/etc/sparkfleet/datasets.json"].content)).store
     assert (at.profile, at.aws_config) == ("mine", None)
+
+
+@pytest.mark.parametrize("own", [{"profile": "mine"}, {"role_arn": "arn:aws:iam::111122223333:role/writer"}])
+def test_who_writes_samples_otherwise_is_left_to_prometheus(project_sources: Sources, own: dict[str, str]) -> None:
+    """With a profile of its own, or another role to assume, as Prometheus' own settings have it."""
+    raw = described()
+    raw["monitoring"]["amp"] = {**AMP, **own}
+    found = desired(config.parse(raw), "spark-01", project_sources)
+    write = yaml.safe_load(found.files["/etc/prometheus/prometheus.yml"].content)["remote_write"][0]
+
+    assert write["url"].startswith("https://aps-workspaces.eu-west-1.amazonaws.com/")
+    assert write["sigv4"] == {"region": "eu-west-1", "profile": own.get("profile", "sparkfleet-prometheus"), **own}
+    assert not {"/etc/systemd/system/sparkfleet-samples.service", sessions.WRITER_PATH} & found.files.keys()
+    unit = found.files["/etc/systemd/system/prometheus.service.d/50-sparkfleet.conf"].content.decode()
+    assert ("AWS_SDK_LOAD_CONFIG=1" in unit) is ("role_arn" in own)
 
 
 @pytest.mark.parametrize("cloud", [description()["cloud"], {"provider": "none"}, None])
