@@ -55,7 +55,7 @@ def raw(fleet: Fleet, name: str) -> dict[str, str]:
 def writes(fleet: Fleet, name: str) -> bool:
     """Whether the host's samples go to AMP with its own session; Debian's Prometheus needs help to sign them."""
     amp = fleet.monitoring.amp
-    return Role.MONITOR in asking(fleet, name) and bool(amp) and not (amp.profile or amp.role_arn)
+    return amp is not None and Role.MONITOR in asking(fleet, name) and not (amp.profile or amp.role_arn)
 
 
 def writer(fleet: Fleet, name: str) -> dict[str, str]:
