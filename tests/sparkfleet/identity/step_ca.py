@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PROGRAM = PROJECT / "sparkfleet/host/identity.py"
 ADDRESS = "127.0.0.1"
+LIFETIME_S = 3600
+DUE_S = LIFETIME_S * 2 / 3 + 60  # and a minute by which step-ca dates its certificates back
 
 
 def free_port() -> int:
@@ -39,7 +41,7 @@ class StepCa:
 
     folder: Path
     hosts: list[str]
-    lifetime_s: int = 3600
+    lifetime_s: int = LIFETIME_S
     fleet: str = "test"
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
@@ -118,12 +120,16 @@ class Host:
         """The program with one word, as the unit starts it."""
         return self._run([sys.executable, "-IS", str(PROGRAM), word], stdin)
 
-    def at(self, word: str, later_s: float) -> subprocess.CompletedProcess[str]:
-        """The same by a clock that is so much ahead of the authority's, or behind it: TLS keeps the right time."""
+    def at(self, word: str, later_s: float, fault: str = "") -> subprocess.CompletedProcess[str]:
+        """The same by a clock that is so much ahead of the authority's, or behind it: TLS keeps the right time.
+
+        `fault`: lines of Python that go before the program's.
+        """
         text = (
             "import runpy, sys, time\n"
             "right = time.time\n"
             f"time.time = lambda: right() + {later_s!r}\n"
+            f"{fault}\n"
             f"sys.argv = [{str(PROGRAM)!r}, {word!r}]\n"
             f"runpy.run_path({str(PROGRAM)!r}, run_name='__main__')\n"
         )

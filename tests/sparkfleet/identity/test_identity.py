@@ -7,39 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sparkfleet.identity.step_ca import Host, StepCa
+from tests.sparkfleet.identity.step_ca import DUE_S, LIFETIME_S, Host, StepCa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-LIFETIME_S = 3600
-DUE_S = LIFETIME_S + 60  # as long as step-ca's certificates are dated back, the whole of it is counted
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepCa]:
-    """An authority that knows two hosts."""
-    made = StepCa(tmp_path_factory.mktemp("ca"), ["spark-01", "spark-02"], LIFETIME_S)
-    made.configure()
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def host(ca: StepCa, tmp_path: Path) -> Host:
-    """A host to which the role was shipped."""
-    made = Host(tmp_path, "spark-01", ca)
-    made.prepare()
-    return made
-
-
-@pytest.fixture
-def enrolled(host: Host) -> Host:
-    """A host with a certificate."""
-    host.enrol()
-    return host
 
 
 def test_a_host_enrols(host: Host) -> None:
@@ -98,7 +69,7 @@ def test_nothing_is_asked_before_two_thirds_of_the_life(enrolled: Host) -> None:
 def test_after_two_thirds_the_next_certificate_is_there(enrolled: Host) -> None:
     """Renewed over mutual TLS, by the same key, for the same name."""
     before = enrolled.files()
-    done = enrolled.at("renew", DUE_S * 2 / 3 + 5)
+    done = enrolled.at("renew", DUE_S)
     assert done.returncode == 0, done.stderr
     after = enrolled.files()
     assert after["host.key"] == before["host.key"]
@@ -124,14 +95,14 @@ def test_a_clock_that_is_behind_changes_nothing(enrolled: Host) -> None:
 
 def test_another_authority_is_nobody(enrolled: Host, tmp_path: Path) -> None:
     """A host trusts its fleet's root alone: what answers at the address is not asked, nor is its certificate kept."""
-    other = StepCa(tmp_path / "other", ["spark-01"], LIFETIME_S)
+    other = StepCa(tmp_path / "other", ["spark-01"])
     other.folder.mkdir()
     other.configure()
     other.start()
     try:
         enrolled.prepare([f"127.0.0.1:{other.port}"])
         before = enrolled.files()
-        done = enrolled.at("renew", DUE_S * 2 / 3 + 5)
+        done = enrolled.at("renew", DUE_S)
         assert (done.returncode, "CERTIFICATE_VERIFY_FAILED" in done.stderr) == (1, True), done.stderr
         assert enrolled.files() == before
         # And the other way round: that authority does not know who comes with a certificate of ours.
@@ -159,7 +130,7 @@ def test_who_left_is_not_renewed(ca: StepCa, tmp_path: Path) -> None:
         ca.stop()
         ca.configure(["spark-01"])
         ca.start()
-        done = gone.at("renew", DUE_S * 2 / 3 + 5)
+        done = gone.at("renew", DUE_S)
         assert (done.returncode, "retired" in done.stderr) == (1, True), done.stderr
         assert gone.files() == before
         assert gone.run("state").stdout == "refused\n"
@@ -167,7 +138,7 @@ def test_who_left_is_not_renewed(ca: StepCa, tmp_path: Path) -> None:
         ca.stop()
         ca.configure(["spark-01", "spark-02"])
         ca.start()
-        assert gone.at("renew", DUE_S * 2 / 3 + 5).returncode == 1
+        assert gone.at("renew", DUE_S).returncode == 1
         gone.enrol()
         assert gone.run("state").stdout == "valid\n"
     finally:
