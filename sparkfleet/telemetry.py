@@ -67,7 +67,10 @@ class Amp(Described):
     region: AwsRegion
     workspace_id: Workspace
     remote_write_url: Url = Field(default="", description="instead of the workspace's public address: a VPC endpoint")
-    profile: AwsProfile = Field(default="", description="in ~prometheus/.aws/config on the monitor; empty: the default")
+    profile: AwsProfile = Field(
+        default="",
+        description="in ~prometheus/.aws/config on the monitor; empty: the host's own sessions, or the default",
+    )
     role_arn: RoleArn = Field(default="", description="a role to assume for writing; empty: none")
     topic_arn: Topic = Field(default="", description="AMP's Alertmanager speaks to SNS alone; needed when amp pages")
 

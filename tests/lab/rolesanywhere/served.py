@@ -43,11 +43,13 @@ class Anywhere:
         return {**arns, "region": REGION, "endpoint": self.url, "ca_bundle": str(self.folder / "tls.crt")}
 
 
-def serve(folder: Path, grant: Callable[[str, int], dict[str, str]], **account: Any) -> Anywhere:
+def serve(
+    folder: Path, grant: Callable[[str, int], dict[str, str]], *, address: str = "127.0.0.1", **account: Any
+) -> Anywhere:
     """Start it; the trust policy is the one that the fleet's role gets."""
     root = issue("authority", ca=True)
     issuing = issue("issuing", root, ca=True)
     trust: dict[str, Any] = json.loads(policies.canonical(policies.roles_anywhere_trust(ANCHOR, HOSTS)))
     endpoint = Endpoint(Account(REGION, ANCHOR, PROFILE, ROLE, issuing.certificate, trust, grant, **account))
-    issue("endpoint", address="127.0.0.1").write(folder, "tls")
-    return Anywhere(endpoint, endpoint.start(folder / "tls.crt", folder / "tls.key"), issuing, folder)
+    issue("endpoint", address=address).write(folder, "tls")
+    return Anywhere(endpoint, endpoint.start(folder / "tls.crt", folder / "tls.key", address), issuing, folder)
