@@ -100,7 +100,7 @@ def test_the_fleets_own_authority_is_what_the_account_trusts(tmp_path: Path) -> 
     class Made(Answers):
         """Answer for the authority what its provider would have made."""
 
-        def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
             made_id, outputs = super().new_resource(args)
             return made_id, outputs | (authority if args.typ.endswith(":Authority") else {})
 
