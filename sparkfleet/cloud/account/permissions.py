@@ -105,9 +105,10 @@ def watch_key(owner: Owner, fleet: str) -> Document:
     """The policy of the key that guards what AWS's services write about the fleet: topics, log groups, trail.
 
     A topic that CloudWatch speaks to needs a key of one's own, because the policy of AWS's own key cannot be changed
-    (SNS developer guide, "Enable compatibility between event sources from AWS services and encrypted topics").
+    (SNS developer guide, "Enable compatibility between event sources from AWS services and encrypted topics"). What a
+    log group needs: CloudWatch Logs user guide, "Encrypt log data".
     """
-    use = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    use, keep = ["kms:Decrypt", "kms:GenerateDataKey*"], ["kms:DescribeKey", "kms:Encrypt", "kms:ReEncrypt*"]
     group = owner.arn("logs", f"log-group:{log_group(fleet)}")
     logs: Condition = {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}}
     return {
@@ -116,7 +117,7 @@ def watch_key(owner: Owner, fleet: str) -> Document:
             *policies.key_administration(owner.root)["Statement"],
             _service("AlarmsIntoTopics", "cloudwatch", use, "*", _from(owner, _alarms(owner, fleet))),
             _service("AlertsIntoTopics", "aps", use, "*", _from(owner, owner.arn("aps", "workspace/*"))),
-            _service("LogGroups", f"logs.{owner.region}", [*use, "kms:Encrypt", "kms:DescribeKey"], "*", logs),
+            _service("LogGroups", f"logs.{owner.region}", [*use, *keep], "*", logs),
             _service("Trail", "cloudtrail", ["kms:GenerateDataKey*", "kms:DescribeKey"], "*", _trail(owner, fleet)),
         ],
     }
