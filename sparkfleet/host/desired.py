@@ -25,7 +25,7 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import holds, merged
 from sparkfleet.host.openings import guarded
-from sparkfleet.host.parts import label, lock, sessions
+from sparkfleet.host.parts import HIDDEN, label, lock, sessions
 from sparkfleet.host.parts.alignment import fact_file
 from sparkfleet.host.parts.identity import authorities
 from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, probes
@@ -202,6 +202,7 @@ def template_context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Part
         "label": label.told(fleet),
         "authorities": authorities(fleet),
         "account": sessions.told(fleet, name),
+        "hidden": [*HIDDEN, *sorted(path for wanted in parts.values() for path in wanted.secrets)],
         "holds": holds.pins(fleet.gpu),
         "alertmanager": for_webhooks(fleet.monitoring.receivers),
     }

@@ -33,6 +33,11 @@ ENVIRONMENT, JOBS = "sparkfleet/host/environment.py", "sparkfleet/host/jobs.py" 
 LOCKS = {name: f"requirements/{name}.txt" for name in ("node", "jupyter", "label")}  # by environment
 
 
+HIDDEN = ("/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/ssh", "/var/lib/tailscale",
+          "/var/lib/sparkfleet/before", "/var/lib/sparkfleet/removed")  # fmt: skip
+"""Places whose secrets a service that runs as root has no business with, beside the secrets that we bring."""
+
+
 def lock(environment: str) -> str:
     """Where a host keeps the hashed lock of one of its Python environments."""
     return f"/etc/sparkfleet/environments/{environment}.txt"
