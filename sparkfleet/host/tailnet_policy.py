@@ -78,19 +78,21 @@ def _lines(fleet: Fleet) -> Iterator[str]:
     yield f"// The tailnet of the fleet {fleet.fleet}, as its description has it. Change that, and ask anew:"
     yield "//     spark tailnet policy"
     yield "{"
-    reasons = [f"    // {grant.what}" for grant in grants(fleet)]
+    reasons = [grant.what for grant in grants(fleet)]
     for section, value in document(fleet).items():
+        opening, closing = "{}" if isinstance(value, dict) else "[]"
         yield f"  // {WORDS[section]}"
-        named = isinstance(value, dict)
-        opening, closing = "{}" if named else "[]"
-        inner = (
-            [f"    {json.dumps(key)}: {json.dumps(one)}," for key, one in value.items()]
-            if named
-            else [f"    {json.dumps(one)}," for one in value]
-        )
-        if section == "grants":
-            inner = [line for pair in zip(reasons, inner, strict=True) for line in pair]
-        yield from (
-            [f'  "{section}": {opening}', *inner, f"  {closing},"] if inner else [f'  "{section}": {opening}{closing},']
-        )
+        yield f'  "{section}": {opening}'
+        for number, entry in enumerate(_entries(value)):
+            if section == "grants":
+                yield f"    // {reasons[number]}"
+            yield f"    {entry},"
+        yield f"  {closing},"
     yield "}"
+
+
+def _entries(value: dict[str, Any] | list[Any]) -> list[str]:
+    """One line each of what a section holds."""
+    if isinstance(value, dict):
+        return [f"{json.dumps(key)}: {json.dumps(one)}" for key, one in value.items()]
+    return [json.dumps(one) for one in value]
