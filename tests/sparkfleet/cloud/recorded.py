@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from google.protobuf import json_format
@@ -14,8 +14,12 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
 from sparkfleet.cloud.checks import Asked
 from sparkfleet.cloud.provide import provide
+from sparkfleet.cloud.state import provide_state
 from sparkfleet.model import Fleet, Role
 from tests.sparkfleet.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -94,7 +98,7 @@ def fleet(folder: Path, **aws: Any) -> Fleet:
 
 @dataclass(frozen=True)
 class Account:
-    """Every AWS resource of a fleet as it is asked for, and the policy to attach to the controller's own identity."""
+    """Every AWS resource of a fleet as it is asked for, its state's included, and the controller's own policy."""
 
     resources: list[Resource]
     controller_policy: str
@@ -104,28 +108,25 @@ class Account:
         return {r.asked.name: dict(r.asked.properties) for r in self.resources if r.asked.kind == kind}
 
 
-def account(described: Fleet) -> Account:
-    """What `provide` registers for the fleet."""
-    recorder = Recorder(Answers())
-    pulumi.runtime.set_mocks(recorder.mocks, project="sparkfleet", stack="test", monitor=recorder)
-
-    told: list[str] = []
-
-    @pulumi.runtime.test
-    def program() -> Any:
-        policy = provide(described, [RULES]).controller_policy
-        return policy.apply(told.append) if policy else None
-
-    program()
-    found = [_resource(*key, request) for key, request in recorder.registered.items() if key[0].startswith("aws:")]
-    return Account(found, told[0])
-
-
 @cache
 def everything() -> Account:
-    """What is registered for `fleet`; recorded once in a process, because it takes Pulumi seconds."""
+    """What the stack of `fleet` and that of its state ask for; once in a process, because it takes Pulumi seconds."""
+    told: list[str] = []
     with TemporaryDirectory() as folder:
-        return account(fleet(Path(folder)))
+        described = fleet(Path(folder))
+
+        def stack() -> Any:
+            policy = provide(described, [RULES]).controller_policy
+            return policy.apply(told.append) if policy else None
+
+        return Account([*_asked_by(stack), *_asked_by(lambda: provide_state(described))], told[0])
+
+
+def _asked_by(program: Callable[[], Any]) -> list[Resource]:
+    recorder = Recorder(Answers())
+    pulumi.runtime.set_mocks(recorder.mocks, project="sparkfleet", stack="test", monitor=recorder)
+    pulumi.runtime.test(program)()
+    return [_resource(*key, request) for key, request in recorder.registered.items() if key[0].startswith("aws:")]
 
 
 def _resource(typ: str, name: str, request: Any) -> Resource:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.sparkfleet.cloud import evaluator, recorded
-from tests.sparkfleet.cloud.decisions import DECISIONS, Caller, Decision, Verb
+from tests.sparkfleet.cloud.decisions import DECISIONS, Caller, Decision, Place, Verb
 from tests.sparkfleet.cloud.evaluator import Request
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Account:
             "principal": f"arn:aws:sts::{recorded.ACCOUNT}:assumed-role/{physical}/0a1b",
             "identity": [self.policies[arn] for arn in attached],
             "boundary": self.policies.get(self.made.of("Role")[role].get("permissionsBoundary", "")),
-            "context": {NAME_TAG: name},
+            # AWS says of a session which role it is of.
+            "context": {NAME_TAG: name, "aws:PrincipalArn": f"{ROOT}:role/{physical}"},
         }
 
     def object_request(self, holder: dict[str, Any], row: Decision, **context: Any) -> Request:
@@ -80,7 +81,7 @@ class Account:
             return None
         said = {**holder["context"], "kms:ViaService": f"s3.{recorded.REGION}.amazonaws.com"}
         rest = {key: value for key, value in holder.items() if key != "context"}
-        policy = json.loads(self.made.of("Key")["data"]["policy"])
+        policy = json.loads(self.made.of("Key")[arn.rpartition("/")[2]]["policy"])
         return Request(action=KEY_USE[row.verb], resource=arn, context=said, on_resource=policy, **rest)
 
 
@@ -194,6 +195,16 @@ def test_the_boundary_holds_whatever_is_attached_to_a_role(account: Account, hol
 
     assert all(decide([one for one in free if one.action != "sts:AssumeRole"]))  # a role's own trust decides that one
     assert not any(decide(bounded))
+
+
+def test_no_allowance_in_iam_opens_the_state_to_a_role_of_the_fleet(account: Account, holders: Any) -> None:
+    """With AdministratorAccess, and no boundary, the state is still out of reach: its bucket names the roles."""
+    asked = [row for row in DECISIONS if row.place is Place.STATE and row.caller in BY_CERTIFICATE]
+    strong = {"identity": [ADMINISTRATOR], "boundary": None}
+    requests = [account.object_request({**holder, **strong}, row) for row in asked for holder in holders[row.caller]]
+
+    assert len(requests) == 3 * len(Verb)
+    assert [one.action for one, yes in zip(requests, decide(requests), strict=True) if yes] == []
 
 
 def test_a_record_of_the_audit_log_is_written_once(account: Account, holders: Any) -> None:
