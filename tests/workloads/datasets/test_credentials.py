@@ -93,6 +93,17 @@ def test_a_profile_without_a_key_is_told_with_what_to_do(tmp_path: Path, config:
     assert said in str(caught.value)
 
 
+def test_a_store_may_name_the_file_in_which_its_profile_stands(tmp_path: Path) -> None:
+    """As a host's configuration does: no variable of the environment has to be set, and none changes it."""
+    named, other = tmp_path / "aws.config", tmp_path / "other"
+    named.write_text(f"[profile worker]\naws_access_key_id = NAMED\naws_secret_access_key = {SECRET}\n")
+    other.write_text(f"[profile worker]\naws_access_key_id = OTHER\naws_secret_access_key = {SECRET}\n")
+    env = {"HOME": str(tmp_path), "AWS_CONFIG_FILE": str(other)}
+    keys = credentials.source(StoreAt(profile="worker", aws_config=named), env)
+    assert keys
+    assert keys().access_key_id == "NAMED"
+
+
 def test_a_process_that_nobody_answered_is_no_fault_of_the_description(tmp_path: Path) -> None:
     """Its code says so (EX_TEMPFAIL), as `sh` and every other program can: the next run asks again."""
     env = profiles(tmp_path, "[profile worker]\ncredential_process = sh -c 'echo away >&2; exit 75'\n")
