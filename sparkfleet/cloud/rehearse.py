@@ -1,7 +1,8 @@
 """Fleet → the resources that `pulumi up` would register in its cloud, without an account, an engine or a plugin.
 
-Pulumi's own mocks stand in for the engine, so that the real program says what it makes. Ids and ARNs are invented: good
-for counting and for reading settings, not for asking AWS. Runs once in a process; `pulumi up` never calls it.
+Pulumi's own mocks stand in for the engine, so that the real program says what it makes. It is a preview: what AWS would
+answer, such as an ARN, is unknown, and so is every input that is made of it. Runs once in a process; `pulumi up` never
+calls it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 ACCOUNT = "000000000000"
-COMPUTED = {"prometheusEndpoint": "https://rehearsal.invalid/"}
-"""What AWS adds to resources and the program makes texts of."""
 
 
 class _Engine(Mocks):
@@ -32,7 +31,7 @@ class _Engine(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.planned.append(Planned(args.typ, args.name, args.inputs))
-        return f"{args.name}-id", {**COMPUTED, **args.inputs, "arn": f"arn:aws:mock::{ACCOUNT}:{args.typ}/{args.name}"}
+        return f"{args.name}-id", args.inputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         caller = f"arn:aws:sts::{ACCOUNT}:assumed-role/rehearsal/x"
@@ -43,7 +42,7 @@ class _Engine(Mocks):
 def rehearse(fleet: Fleet) -> list[Planned]:
     """Every resource that `provide` registers for the fleet, by type and name. Raises ConfigError as it does."""
     engine = _Engine()
-    pulumi.runtime.set_mocks(engine, project="sparkfleet", stack="rehearsal")
+    pulumi.runtime.set_mocks(engine, project="sparkfleet", stack="rehearsal", preview=True)
     settled: Callable[[Callable[[], None]], Callable[[], None]] = pulumi.runtime.test  # waits for every output
     settled(lambda: _program(fleet))()
     return sorted(engine.planned, key=lambda planned: (planned.type, planned.name))

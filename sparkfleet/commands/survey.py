@@ -79,11 +79,12 @@ def cost(  # noqa: PLR0913  (one parameter an option)
     if as_json:
         click.echo(json.dumps(document(found, told), indent=2))
     else:
-        _show(fleet, found, told, free_tier=not without_free_tier)
+        show(fleet, found, told, free_tier=not without_free_tier)
     return errors.OK
 
 
-def _show(fleet: Fleet, found: Estimate, prices: Prices, *, free_tier: bool) -> None:
+def show(fleet: Fleet, found: Estimate, prices: Prices, *, free_tier: bool) -> None:
+    """The table, the total, and what one has to know to read them."""
     from rich.console import Console
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
@@ -100,7 +101,7 @@ def _show(fleet: Fleet, found: Estimate, prices: Prices, *, free_tier: bool) -> 
 
 
 def _table(found: Estimate) -> Table:
-    """One line a resource and meter; what costs less than a cent is told by count."""
+    """One line a resource and meter."""
     from rich.table import Table
     from rich.text import Text
 
@@ -121,7 +122,7 @@ def _table(found: Estimate) -> Table:
 
 
 def _notes(fleet: Fleet, found: Estimate, prices: Prices, *, free_tier: bool) -> list[str]:
-    """What one has to know to read the figures."""
+    """What is missing, what was taken for granted, and how old the prices are."""
     import datetime as dt
 
     from sparkfleet.survey.prices import old
