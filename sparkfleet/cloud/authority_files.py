@@ -4,7 +4,6 @@ Mode 0700, every file 0600. A run that was killed anywhere is finished by the ne
 whole, and only where it is missing:
     root.key, root.crt              never leave the controller; made once
     <n>/issuing.key, issuing.crt    of generation n; go to the host with the role authority
-    <n>/authority.crt               issuing and root certificate: what hosts check the authority by
     enrol/<host>.key                signs the host's one-time tokens
     ca.json                         step-ca's configuration
 """
@@ -53,7 +52,6 @@ def ensure(wanted: Mapping[str, Any], now: dt.datetime) -> dict[str, str]:
     here = folder / str(generation)
     root = _root(folder, str(wanted["fleet"]), now)
     issuing = _issuing(here, f"{wanted['fleet']} issuing {generation}", folder, now)
-    secrets.write(here / "authority.crt", issuing + root)
     keys = {host: pki.key_of(_made(folder / "enrol" / f"{host}.key", _new_key)) for host in map(str, wanted["hosts"])}
     for path in (folder / "enrol").glob("*.key"):
         if path.stem not in keys:

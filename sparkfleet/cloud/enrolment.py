@@ -68,7 +68,9 @@ def configuration(names: Sequence[str], port: int, lifetime_s: int, enrolled: Ma
     """step-ca's ca.json: where it listens, by which names it is known, and which hosts it knows by which keys."""
     life = f"{lifetime_s}s"
     return {
-        "root": f"{CREDENTIALS}/root.crt",
+        # Whoever comes is believed by the issuing certificate in force: what an earlier one signed, stolen key or not,
+        # leads to the same root and must not be renewed.
+        "root": f"{CREDENTIALS}/issuing.crt",
         "crt": f"{CREDENTIALS}/issuing.crt",
         "key": f"{CREDENTIALS}/issuing.key",
         "address": f":{port}",

@@ -59,7 +59,7 @@ class Certificate:
 
 def main(words: list[str]) -> int:
     """Do what the word says."""
-    os.umask(0o077)
+    os.umask(0o022)
     config = json.loads((FOLDER / "identity.json").read_text(encoding="utf-8"))
     name, authorities = str(config["name"]), [str(one) for one in config["authorities"]]
     try:
@@ -102,7 +102,7 @@ def judged(path: Path, name: str, now: float) -> str:
         return "expired: its time is over"
     # Times apart: this host's clock is not what decides about the authority's certificates.
     trust = ("-CAfile", str(AUTHORITY), "-untrusted", str(path))
-    rc, said = openssl("verify", "-no_check_time", "-purpose", "sslclient", *trust, str(path))
+    rc, said = openssl("verify", "-no_check_time", "-partial_chain", "-purpose", "sslclient", *trust, str(path))
     return "" if rc == 0 else f"foreign: the fleet's authority did not sign it: {said.strip()[-200:]}"
 
 
@@ -213,6 +213,7 @@ def tell() -> None:
             renewals.append(f'{due}{{kind="{kind}"}} {begins:.0f}')
     lines = [f"# HELP {name} When the certificate ends, in seconds since 1970.", f"# TYPE {name} gauge", *ends]
     lines += [f"# HELP {due} When two thirds of its life are over, in seconds since 1970.", f"# TYPE {due} gauge"]
+    METRICS.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     write(METRICS, "\n".join([*lines, *renewals]) + "\n", 0o644)
 
 
@@ -230,6 +231,7 @@ def context(trusted: Path | None = None) -> ssl.SSLContext:
     """TLS to servers that a certificate of `trusted` vouches for."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the issuing certificate is trusted, not its root
     if trusted:
         made.load_verify_locations(trusted)
     return made

@@ -17,7 +17,7 @@ PROGRAM = "sparkfleet/host/identity.py"
 
 def identity(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     """The authority's certificates and what renews the host's own; that and its key are made on the host."""
-    known = fleet.controller.authority / str(fleet.authority.generation) / "authority.crt"
+    known = fleet.controller.authority / str(fleet.authority.generation) / "issuing.crt"
     return Parts(
         packages=("openssl", "python3"),
         units={"sparkfleet-identity.timer": RUNNING},

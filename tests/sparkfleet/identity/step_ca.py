@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import json
 import os
 import socket
@@ -43,6 +44,7 @@ class StepCa:
     hosts: list[str]
     lifetime_s: int = LIFETIME_S
     fleet: str = "test"
+    generation: int = 1
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -54,13 +56,12 @@ class StepCa:
     def configure(self, hosts: list[str] | None = None) -> None:
         """As `pulumi up` makes the folder, for these hosts from now on."""
         self.hosts = self.hosts if hosts is None else hosts
-        wanted = {"fleet": self.fleet, "folder": str(self.kept), "generation": 1, "hosts": self.hosts}
+        wanted = {"fleet": self.fleet, "folder": str(self.kept), "generation": self.generation, "hosts": self.hosts}
         wanted |= {"names": [ADDRESS], "port": self.port, "lifetime_s": self.lifetime_s}
         ensure(wanted, dt.datetime.now(dt.UTC))
         text = (self.kept / "ca.json").read_text()
         for there, here in (
-            (f"{enrolment.CREDENTIALS}/root.crt", self.kept / "root.crt"),
-            (f"{enrolment.CREDENTIALS}/issuing", self.kept / "1" / "issuing"),
+            (f"{enrolment.CREDENTIALS}/issuing", self.kept / str(self.generation) / "issuing"),
             (enrolment.DATABASE, self.folder / "tokens.db"),
             (f":{self.port}", f"{ADDRESS}:{self.port}"),
         ):
@@ -111,10 +112,9 @@ class Host:
     def prepare(self, authorities: list[str] | None = None) -> None:
         """What the role ships."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.root / "var/lib/sparkfleet/metrics").mkdir(parents=True, exist_ok=True)
         config = {"name": self.name, "authorities": authorities or [f"{ADDRESS}:{self.ca.port}"]}
         (self.folder / "identity.json").write_text(json.dumps(config))
-        (self.folder / "authority.crt").write_text((self.ca.kept / "1" / "authority.crt").read_text())
+        (self.folder / "authority.crt").write_text((self.ca.kept / str(self.ca.generation) / "issuing.crt").read_text())
 
     def run(self, word: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """The program with one word, as the unit starts it."""
@@ -153,6 +153,20 @@ class Host:
     def metrics(self) -> str:
         """What it tells the exporter."""
         return (self.root / "var/lib/sparkfleet/metrics/identity.prom").read_text()
+
+    def is_renewed_by(self, ca: StepCa) -> bool:
+        """Whether an authority renews for whoever holds the pair and asks it by himself, without any scruple."""
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+        client.load_cert_chain(self.folder / "host.crt", self.folder / "host.key")
+        line = http.client.HTTPSConnection(ADDRESS, ca.port, timeout=10, context=client)
+        try:
+            line.request("POST", "/1.0/renew", "{}")
+            return line.getresponse().status < 300
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            line.close()
 
     def lets_in(self) -> str:
         """Whether a server that trusts the authority takes the pair: "" or why not."""

@@ -106,12 +106,32 @@ def test_another_authority_is_nobody(enrolled: Host, tmp_path: Path) -> None:
         assert (done.returncode, "CERTIFICATE_VERIFY_FAILED" in done.stderr) == (1, True), done.stderr
         assert enrolled.files() == before
         # And the other way round: that authority does not know who comes with a certificate of ours.
-        (enrolled.folder / "authority.crt").write_text((other.kept / "1" / "authority.crt").read_text())
+        (enrolled.folder / "authority.crt").write_text((other.kept / "1" / "issuing.crt").read_text())
         assert enrolled.run("state").stdout == "foreign\n"
         (enrolled.folder / "host.crt").write_bytes(before["host.crt"])
         assert enrolled.run("renew").returncode == 1
     finally:
         other.stop()
+
+
+def test_a_stolen_issuing_key_renews_nothing_after_it_was_replaced(ca: StepCa, enrolled: Host) -> None:
+    """Raising the generation ends what the key before has signed: nobody renews it, and the host enrols again."""
+    assert enrolled.is_renewed_by(ca)
+    try:
+        ca.stop()
+        ca.generation = 2
+        ca.configure()
+        ca.start()
+        assert not enrolled.is_renewed_by(ca)
+        enrolled.prepare()
+        assert enrolled.run("state").stdout == "foreign\n"
+        enrolled.enrol()
+        assert enrolled.run("state").stdout == "valid\n"
+    finally:
+        ca.stop()
+        ca.generation = 1
+        ca.configure()
+        ca.start()
 
 
 def test_a_certificate_of_another_host_is_foreign(enrolled: Host, ca: StepCa) -> None:
