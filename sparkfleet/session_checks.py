@@ -1,4 +1,4 @@
-"""A raw description → the hosts that use the account and would have no certificate, each with the path to mend.
+"""A raw description → what uses the account and could not: hosts without a certificate, a port that is taken.
 
 A part of `cross_checks`: works on unchecked data.
 """
@@ -12,9 +12,12 @@ from sparkfleet.model import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SAMPLES_PORT = 9812
+"""On loopback, where a monitor's samples are signed on their way to AMP."""
+
 
 def session_faults(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
-    """Every such host; an authority of the owner's own enrols without us, and another AWS profile needs none."""
+    """Every such host, and ports that are taken; an authority of the owner's own enrols without us, and another AWS profile needs none."""
     cloud, roles = _map(raw.get("cloud")), {name: _roles(host) for name, host in hosts.items()}
     ours = any(Role.AUTHORITY in held for held in roles.values()) and not _map(cloud.get("aws")).get("trust_bundle")
     if cloud.get("provider") != "aws" or not ours:
@@ -25,7 +28,8 @@ def session_faults(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str
         Role.LABEL: not _map(_map(raw.get("label")).get("models")).get("aws_profile"),
         Role.MONITOR: bool(amp) and not amp.get("profile"),
     }
-    return [
+    taken = [name for name in ("exporter", "label", "authority") if _map(raw.get(name)).get("port") == SAMPLES_PORT]
+    return [f"{name}.port: {SAMPLES_PORT} is where samples for AMP are signed" for name in taken if amp] + [
         f"hosts.{name}.roles: {role} needs identity beside it, whose certificate opens the account"
         for name, held in roles.items()
         for role, used in uses.items()

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from sparkfleet.cloud.sessions import given
 from sparkfleet.host.parts import RUNNING
 from sparkfleet.model import Role
+from sparkfleet.session_checks import SAMPLES_PORT
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
 
 PROGRAM, PROGRAM_PATH = "sparkfleet/host/roles_anywhere.py", "/usr/local/lib/sparkfleet/roles-anywhere.py"
 WRITER, WRITER_PATH = "sparkfleet/host/sample_writer.py", "/usr/local/lib/sparkfleet/sample-writer.py"
-SAMPLES = {"program": WRITER_PATH, "port": 9812, "token": "/run/sparkfleet-samples/token"}
+SAMPLES = {"program": WRITER_PATH, "port": SAMPLES_PORT, "token": "/run/sparkfleet-samples/token"}
 CONFIG = "/etc/sparkfleet/identity/roles-anywhere.json"
 PROFILES = "/etc/sparkfleet/aws.config"
 SOCKETS = "/run/sparkfleet-credentials"

@@ -171,3 +171,6 @@ def test_who_uses_the_account_without_a_certificate_is_told() -> None:
     for host in ("spark-01", "spark-02"):
         raw["hosts"][host]["roles"].append("identity")
     config.parse(raw)
+
+    with pytest.raises(ConfigError, match=r"exporter\.port: 9812 is where samples for AMP are signed"):
+        config.parse({**raw, "exporter": {"port": 9812}})
