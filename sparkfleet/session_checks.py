@@ -17,7 +17,10 @@ SAMPLES_PORT = 9812
 
 
 def session_faults(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
-    """Every such host, and ports that are taken; an authority of the owner's own enrols without us, and another AWS profile needs none."""
+    """Every such host, and ports that are taken.
+
+    An authority of the owner's own enrols hosts without us, and who names another AWS profile needs no certificate.
+    """
     cloud, roles = _map(raw.get("cloud")), {name: _roles(host) for name, host in hosts.items()}
     ours = any(Role.AUTHORITY in held for held in roles.values()) and not _map(cloud.get("aws")).get("trust_bundle")
     if cloud.get("provider") != "aws" or not ours:
