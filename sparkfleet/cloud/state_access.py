@@ -100,6 +100,7 @@ def onprem_identity(fleet: Fleet) -> dict[str, Any]:
     name = fleet.bucket(STATE)
     return {
         "user": f"{fleet.fleet}-{STATE}",
+        "path": f"/sparkfleet/{fleet.fleet}/",
         "policies": {"state-access": policies.canonical(operator_access(policies.bucket_arn(name)))},
         "generation": fleet.generation(STATE),
         "secret_file": str(fleet.controller.store_key(STATE)),

@@ -78,7 +78,7 @@ def test_the_whole_graph_is_the_reviewed_one(provider: str, request: pytest.Fixt
     file = GOLDEN / f"state_{provider}.json"
     found, _ = asked(fleet(CLOUDS[provider]))
     if request.config.getoption("--update-golden"):
-        file.write_text(json.dumps(found, indent=2) + "\n")
+        file.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
     assert found == json.loads(file.read_text())
 
