@@ -17,7 +17,7 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from sparkfleet.authority import CONFIGURATION, ISSUING
-from sparkfleet.cloud.authority_files import described, ensure, held_digest, text, told
+from sparkfleet.cloud.authority_files import described, ensure, held, held_digest, text, told
 from sparkfleet.errors import SparkfleetError
 
 if TYPE_CHECKING:
@@ -92,6 +92,6 @@ class Authority(pulumi.dynamic.Resource, module="sparkfleet", name="Authority"):
 
     def __init__(self, fleet: Fleet, opts: ResourceOptions | None = None) -> None:
         """Describe the authority of `fleet`, which has a host with that role."""
-        props = {**described(fleet), **dict.fromkeys(OUTPUTS)}
-        props["held"] = held_digest(fleet.controller.authority, fleet.authority.generation)
+        wanted = described(fleet)
+        props = {**wanted, **dict.fromkeys(OUTPUTS), "held": held(wanted)}
         super().__init__(AuthorityProvider(), fleet.fleet, props, opts or ResourceOptions(protect=True))

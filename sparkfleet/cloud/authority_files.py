@@ -56,9 +56,7 @@ def ensure(wanted: Mapping[str, Any], now: dt.datetime) -> dict[str, str]:
     for path in (folder / "enrol").glob("*.key"):
         if path.stem not in keys:
             secrets.remove(path)
-    names = [str(name) for name in wanted["names"]]
-    config = enrolment.configuration(names, int(wanted["port"]), int(wanted["lifetime_s"]), keys)
-    secrets.write(folder / "ca.json", json.dumps(config, indent=1) + "\n")
+    secrets.write(folder / "ca.json", _configuration(wanted, keys))
     made = {"issuing": issuing, "root": root, "fingerprint": pki.fingerprint(issuing)}
     return made | {"held": held_digest(folder, generation)}
 
@@ -83,6 +81,23 @@ def versions(folder: Path, generation: int) -> dict[str, str]:
 def told(issuing: str, held: str) -> dict[str, str]:
     """The versions that stand in hosts' settings, of an issuing certificate and a digest of what is held."""
     return {ISSUING: pki.fingerprint(issuing)[:16], CONFIGURATION: held}
+
+
+def held(wanted: Mapping[str, Any]) -> str:
+    """The digest of what the controller holds; "" when `ensure` would make or write anything, also by newer rules."""
+    folder = Path(wanted["folder"])
+    found = held_digest(folder, int(wanted["generation"]))
+    try:
+        keys = {host: pki.key_of(text(folder / "enrol" / f"{host}.key")) for host in map(str, wanted["hosts"])}
+    except SparkfleetError:
+        return ""
+    return found if found and text(folder / "ca.json") == _configuration(wanted, keys) else ""
+
+
+def _configuration(wanted: Mapping[str, Any], keys: Mapping[str, pki.Key]) -> str:
+    names = [str(name) for name in wanted["names"]]
+    made = enrolment.configuration(names, int(wanted["port"]), int(wanted["lifetime_s"]), keys)
+    return json.dumps(made, indent=1) + "\n"
 
 
 def held_digest(folder: Path, generation: int) -> str:

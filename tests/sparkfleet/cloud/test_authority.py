@@ -111,6 +111,16 @@ def test_a_lost_root_is_never_made_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+def test_a_configuration_by_older_rules_is_written_anew(tmp_path: Path) -> None:
+    """What a release changes about step-ca reaches it by the next `up`, although nothing was described anew."""
+    made = authority_files.ensure(wanted(tmp_path, "spark-01"), NOW)
+    assert authority_files.held(wanted(tmp_path, "spark-01")) == made["held"]
+    assert authority_files.held(wanted(tmp_path, "spark-01", "spark-02")) == ""
+    (tmp_path / "ca.json").write_text((tmp_path / "ca.json").read_text().replace("1.2", "1.1"))
+    assert authority_files.held(wanted(tmp_path, "spark-01")) == ""
+    assert authority_files.ensure(wanted(tmp_path, "spark-01"), NOW) == made
+
+
 def test_the_state_holds_no_key(tmp_path: Path) -> None:
     """Certificates, digests and what was described."""
     made = AuthorityProvider().create(wanted(tmp_path, "spark-01")).outs
