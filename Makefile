@@ -59,5 +59,5 @@ lint: ready
 	@ruff format --check
 	@mypy
 	@lint-imports
-	@ansible-lint -q
+	@$(PYTHON) -m lab.lint
 	@yamllint --strict .
