@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
 
+from lab import store
+from lab.rolesanywhere.sessions import Sessions
 from lab.spark import step_ca
+from sparkfleet.cloud import objectstore, policies
+from sparkfleet.cloud.objectstore import Connection
 from tests.e2e.under_test import FleetUnderTest, adopted_fleet, until
+from tests.lab.rolesanywhere.served import serve
+from tests.sparkfleet.cloud.syncing import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
@@ -54,6 +64,35 @@ def test_a_timer_renews_with_nobody_about(fleet: FleetUnderTest) -> None:
         until(lambda host=host, first=first: serial(fleet, host) != first, f"{host} renews", LIFETIME_S + 60)
         assert key(fleet, host) == made
     assert fleet.changes(*fleet.hosts) == {host: [] for host in fleet.hosts}
+
+
+def test_a_running_sync_is_not_interrupted_by_a_renewal(fleet: FleetUnderTest, tmp_path: Path) -> None:
+    """Its sessions come of the host's own certificate, from a simulated account, and the timer renews it."""
+    here, authority = fleet.tree("spark-02") / FOLDER.lstrip("/"), fleet.instance.folder / "authority/1/issuing.crt"
+    connection = Connection(
+        fleet.instance.endpoint, "us-east-1", f"file:{store.admin_file(fleet.instance)}", fleet.instance.iam_endpoint
+    )
+    access = policies.host_access(*map(policies.bucket_arn, ("lab-datasets", "lab-models")))
+    sessions = Sessions(objectstore.iam(connection, objectstore.administrator(connection)), policies.canonical(access))
+    anchor = x509.load_pem_x509_certificate(authority.read_bytes())
+    anywhere = serve(tmp_path, sessions.grant, anchor=anchor, most_s=20)
+    site = Site(SimpleNamespace(connection=connection, datasets="lab-datasets"), anywhere, tmp_path)
+    config = here / "roles-anywhere.json"
+    config.write_text(json.dumps(anywhere.told))
+    try:
+        site.publish(files=30, size=1 << 20)
+        first = serial(fleet, "spark-02")
+        running = site.begin(config, bandwidth_bytes_s=1 << 18)
+        until(lambda: serial(fleet, "spark-02") != first, "the renewal", LIFETIME_S)
+        assert running.poll() is None  # not over before
+        _, said = running.communicate(timeout=LIFETIME_S * 2)
+    finally:
+        config.unlink()
+        anywhere.endpoint.stop()
+        sessions.close()
+    assert running.returncode == 0, said
+    assert len(list((tmp_path / "host/mix/current/").iterdir())) == 30
+    assert len(anywhere.endpoint.asked) > 3
 
 
 def test_an_authority_that_is_away_is_waited_for(fleet: FleetUnderTest) -> None:

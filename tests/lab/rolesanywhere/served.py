@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from cryptography import x509
+
 REGION = "eu-central-1"
 ANCHOR = f"arn:aws:rolesanywhere:{REGION}:123456789012:trust-anchor/7b5b6bb0-0000-4000-8000-000000000001"
 PROFILE = f"arn:aws:rolesanywhere:{REGION}:123456789012:profile/7b5b6bb0-0000-4000-8000-000000000002"
@@ -44,12 +46,17 @@ class Anywhere:
 
 
 def serve(
-    folder: Path, grant: Callable[[str, int], dict[str, str]], *, address: str = "127.0.0.1", **account: Any
+    folder: Path,
+    grant: Callable[[str, int], dict[str, str]],
+    *,
+    address: str = "127.0.0.1",
+    anchor: x509.Certificate | None = None,
+    **account: Any,
 ) -> Anywhere:
-    """Start it; the trust policy is the one that the fleet's role gets."""
+    """Start it; the trust policy is the one that the fleet's role gets. `anchor`: of an authority that there is."""
     root = issue("authority", ca=True)
     issuing = issue("issuing", root, ca=True)
     trust: dict[str, Any] = json.loads(policies.canonical(policies.roles_anywhere_trust(ANCHOR, HOSTS)))
-    endpoint = Endpoint(Account(REGION, ANCHOR, PROFILE, ROLE, issuing.certificate, trust, grant, **account))
+    endpoint = Endpoint(Account(REGION, ANCHOR, PROFILE, ROLE, anchor or issuing.certificate, trust, grant, **account))
     issue("endpoint", address=address).write(folder, "tls")
     return Anywhere(endpoint, endpoint.start(folder / "tls.crt", folder / "tls.key", address), issuing, folder)
