@@ -24,6 +24,10 @@ def authority_faults(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[s
         faults.append("authority.sha256: missing; what url names is unpacked by its digest")
     if len(runs) > 1:
         faults.append(f"hosts: one host has the role authority, found {', '.join(runs)}")
+    cloud = _section(raw, "cloud")
+    if runs and cloud.get("provider") == "aws" and _section(cloud, "aws").get("trust_bundle"):
+        said = f"names another authority than the fleet's own, which {runs[0]} runs; write null, or take that role away"
+        faults.append(f"cloud.aws.trust_bundle: {said}")
     if asks and not runs:
         faults.append(f"hosts: no host has the role authority, which {', '.join(asks)} would ask (role identity)")
     faults += [

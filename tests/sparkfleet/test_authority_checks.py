@@ -38,6 +38,22 @@ def test_a_fault_names_the_place_to_mend(hosts: dict[str, Any], authority: Any, 
 
 
 @pytest.mark.parametrize(
+    ("provider", "bundle", "roles", "told"),
+    [
+        ("aws", "own.pem", ["authority", "identity"], True),
+        ("aws", "own.pem", [], False),
+        ("aws", None, ["authority", "identity"], False),
+        ("onprem", "own.pem", ["authority"], False),
+    ],
+)
+def test_an_account_trusts_one_authority(provider: str, bundle: str | None, roles: list[str], *, told: bool) -> None:
+    """With both, the hosts' certificates would be refused: the bundle goes before the fleet's own."""
+    raw = {"cloud": {"provider": provider, "aws": {"trust_bundle": bundle}}}
+    found = authority_faults(raw, {"a": host(*roles)})
+    assert [fault.startswith("cloud.aws.trust_bundle: ") for fault in found] == [True] * told
+
+
+@pytest.mark.parametrize(
     ("lifetime", "look_s"), [("30d", 21600), ("1d", 720), ("2m", 5)], ids=["30 days", "a day", "two minutes"]
 )
 def test_a_host_looks_often_enough(lifetime: str, look_s: int) -> None:
