@@ -95,18 +95,6 @@ def test_a_running_sync_is_not_interrupted_by_a_renewal(fleet: FleetUnderTest, t
     assert len(anywhere.endpoint.asked) > 3
 
 
-def test_an_authority_that_is_away_is_waited_for(fleet: FleetUnderTest) -> None:
-    """The certificate in force stays; the host that tells it in its journal renews when the authority is back."""
-    fleet.on("spark-01", f"systemctl stop {AUTHORITY}")
-    try:
-        journal = f"journalctl -u {SERVICE} -o cat --since -10s"
-        until(lambda: "no authority answered" in fleet.on("spark-02", journal).text, "a refusal", LIFETIME_S + 60)
-        before = serial(fleet, "spark-02")
-    finally:
-        fleet.on("spark-01", f"systemctl start {AUTHORITY}")
-    until(lambda: serial(fleet, "spark-02") != before, "the renewal", LIFETIME_S)
-
-
 def test_a_retired_host_is_refused(fleet: FleetUnderTest) -> None:
     """From `spark retire` on it gets no other certificate; the host that stays does."""
     done = fleet.spark("retire", "spark-02", "--yes", "spark-02")
@@ -116,3 +104,18 @@ def test_a_retired_host_is_refused(fleet: FleetUnderTest) -> None:
     assert "retired" in (tree / FOLDER.lstrip("/") / "refused").read_text()
     before = serial(fleet, "spark-01")
     until(lambda: serial(fleet, "spark-01") != before, "the other host's renewal", LIFETIME_S + 60)
+
+
+def test_an_authority_that_is_away_is_waited_for(fleet: FleetUnderTest) -> None:
+    """The certificate in force stays; the host tells it in its journal, and renews when the authority is back.
+
+    Last of all: away for longer than what is left of a certificate, it leaves a host that has to enrol again.
+    """
+    fleet.on("spark-01", f"systemctl stop {AUTHORITY}")
+    try:
+        journal = f"journalctl -u {SERVICE} -o cat --since -10s"
+        until(lambda: "no authority answered" in fleet.on("spark-01", journal).text, "a refusal", LIFETIME_S + 60)
+        before = serial(fleet, "spark-01")
+    finally:
+        fleet.on("spark-01", f"systemctl start {AUTHORITY}")
+    until(lambda: serial(fleet, "spark-01") != before, "the renewal", LIFETIME_S)
