@@ -56,6 +56,11 @@ class Certificate:
     start_s: float
     end_s: float
 
+    @property
+    def renewal_s(self) -> float:
+        """When two thirds of its life are over."""
+        return self.start_s + RENEW_AT * (self.end_s - self.start_s)
+
 
 def main(words: list[str]) -> int:
     """Do what the word says."""
@@ -106,21 +111,15 @@ def judged(path: Path, name: str, now: float) -> str:
     return "" if rc == 0 else f"foreign: the fleet's authority did not sign it: {said.strip()[-200:]}"
 
 
-def is_due(found: Certificate, now: float) -> bool:
-    """Whether two thirds of its life are over."""
-    return now >= found.start_s + RENEW_AT * (found.end_s - found.start_s)
-
-
 def renew(name: str, authorities: list[str]) -> int:
     """Get the next certificate when it is time; the exit code."""
     now = time.time()
     try:
-        fault = judged(CERTIFICATE, name, now)
-        if fault:
+        if fault := judged(CERTIFICATE, name, now):
             raise IdentityError(
                 f"{CERTIFICATE}: {fault}. Next: `pulumi refresh`, then `pulumi up`: the host enrols again"
             )
-        if is_due(read(CERTIFICATE), now):
+        if now >= read(CERTIFICATE).renewal_s:
             install(ask(authorities, "/1.0/renew", {}, known=True), name)
     except RefusedError as error:
         write(REFUSED, f"{error}\n", 0o600)
@@ -161,8 +160,7 @@ def ask(authorities: list[str], path: str, body: dict[str, str], *, known: bool)
     """
     said = []
     for authority in authorities:
-        host, _, port = authority.rpartition(":")
-        secured = context(AUTHORITY)
+        (host, _, port), secured = authority.rpartition(":"), context(AUTHORITY)
         if known:
             secured.load_cert_chain(CERTIFICATE, KEY)
         line = http.client.HTTPSConnection(host.strip("[]"), int(port), timeout=ANSWER_S, context=secured)
@@ -203,18 +201,22 @@ def install(chain: str, name: str) -> None:
 
 def tell() -> None:
     """The dates of the host's certificate and of its authority's as metrics; what there is not has none."""
-    name, due = "sparkfleet_certificate_not_after_timestamp_seconds", "sparkfleet_certificate_renewal_timestamp_seconds"
-    ends, renewals = [], []
-    for kind, path in (("host", CERTIFICATE), ("authority", AUTHORITY)):
+    found = {}
+    for kind, path in {"host": CERTIFICATE, "authority": AUTHORITY}.items():
         with contextlib.suppress(IdentityError):
-            found = read(path)
-            ends.append(f'{name}{{kind="{kind}"}} {found.end_s:.0f}')
-            begins = found.start_s + RENEW_AT * (found.end_s - found.start_s)
-            renewals.append(f'{due}{{kind="{kind}"}} {begins:.0f}')
-    lines = [f"# HELP {name} When the certificate ends, in seconds since 1970.", f"# TYPE {name} gauge", *ends]
-    lines += [f"# HELP {due} When two thirds of its life are over, in seconds since 1970.", f"# TYPE {due} gauge"]
+            found[kind] = read(path)
     METRICS.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    write(METRICS, "\n".join([*lines, *renewals]) + "\n", 0o644)
+    write(METRICS, metrics(found), 0o644)
+
+
+def metrics(found: dict[str, Certificate]) -> str:
+    """Pure: what is told of certificates, by whose they are."""
+    name, due = "sparkfleet_certificate_not_after_timestamp_seconds", "sparkfleet_certificate_renewal_timestamp_seconds"
+    lines = [f"# HELP {name} When the certificate ends.", f"# TYPE {name} gauge"]
+    lines += [f'{name}{{kind="{kind}"}} {each.end_s:.0f}' for kind, each in found.items()]
+    lines += [f"# HELP {due} When two thirds of its life are over.", f"# TYPE {due} gauge"]
+    lines += [f'{due}{{kind="{kind}"}} {each.renewal_s:.0f}' for kind, each in found.items()]
+    return "\n".join(lines) + "\n"
 
 
 def read(path: Path) -> Certificate:
@@ -288,11 +290,9 @@ def _said(answer: tuple[int, str], what: str) -> str:
 
 def _words(text: str) -> str:
     """What step-ca says, in one line that a terminal may show."""
-    try:
+    with contextlib.suppress(ValueError):
         told: Any = json.loads(text)
         text = str(told.get("message", text)) if isinstance(told, dict) else text
-    except ValueError:
-        pass
     return "".join(c if c.isprintable() else " " for c in text)[:300].strip()
 
 

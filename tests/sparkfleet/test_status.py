@@ -177,9 +177,12 @@ def test_live_shows_it_anew_until_it_is_interrupted(command: list[str]) -> None:
         silent.set()
         shown += _until(screen, "refused a question with HTTP status 503")
         process.send_signal(signal.SIGINT)
+        late = threading.Timer(DEADLINE_S, process.kill)
+        late.start()
         with contextlib.suppress(OSError):  # the terminal is gone when the program is
             while data := screen.read(65536):
                 shown += data.decode(errors="replace")
+        late.cancel()
         assert process.wait(DEADLINE_S) == 0
 
     assert asked.is_set()

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from lab.gb10.player import Player
-from sparkfleet.host import alignment_metrics, rotation_dates
+from sparkfleet.host import alignment_metrics, identity, rotation_dates
 from tests.exporters.gb10.conftest import Machine
 from tests.exporters.running import CHECKOUT
 from tests.exporters.scraped import job, page, prometheus
@@ -97,6 +97,7 @@ def others() -> dict[str, str]:
     interval = template.read_text().partition("\n")[2].replace("{{ fleet.datasets.interval_s }}", "3600")
     return {
         "rotation.prom": rotation_dates.metrics({"ssh": now}, {"ssh": 90}),
+        "identity.prom": identity.metrics({"host": identity.Certificate("CN=spark-01", now - 86400, now + 29 * 86400)}),
         "alignment.prom": alignment_metrics.metrics("aligned", {"release": "25.11"}),
         "datasets.prom": report.metrics(told),
         "datasets-interval.prom": interval,
