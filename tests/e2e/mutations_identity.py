@@ -25,6 +25,7 @@ MUTATIONS = [
         f"nft insert rule inet sparkfleet input {RULE}",
         f"nft delete rule inet sparkfleet input handle $({HANDLE})",
         "accept 192.0.2.99",
+        ("ACCESS-34",),
     ),
     Mutation(
         "AUTHORITY-03",
