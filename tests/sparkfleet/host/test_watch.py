@@ -104,14 +104,15 @@ def test_signals_of_the_terminal_do_not_end_the_watcher() -> None:
     folder = Path(tempfile.mkdtemp())
     command = [sys.executable, "-IS", str(watch.__file__), "f" * 32, str(folder)]
     watcher = subprocess.Popen(command, stdin=subprocess.PIPE)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def ignored() -> bool:
         row = next(r for r in Path(f"/proc/{watcher.pid}/status").read_text().splitlines() if r.startswith("SigIgn"))
-        return bool(int(row.split()[1], 16) & 1 << (signal.SIGHUP - 1))
+        return all(int(row.split()[1], 16) & 1 << (number - 1) for number in signals)  # nohup ignores one from the start
 
     until(ignored, "a watcher that ignores signals")
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in signals:
         watcher.send_signal(number)
     watcher.communicate(timeout=DEADLINE_S)
 
