@@ -108,7 +108,7 @@ def test_signals_of_the_terminal_do_not_end_the_watcher() -> None:
 
     def ignored() -> bool:
         row = next(r for r in Path(f"/proc/{watcher.pid}/status").read_text().splitlines() if r.startswith("SigIgn"))
-        return all(int(row.split()[1], 16) & 1 << (number - 1) for number in signals)  # nohup ignores one from the start
+        return all(int(row.split()[1], 16) & 1 << (number - 1) for number in signals)  # nohup ignores one
 
     until(ignored, "a watcher that ignores signals")
 
