@@ -101,13 +101,13 @@ def trainer(data: list[loop.Taught], epochs: float, name: str, settings: dict[st
     marks: list[float] = []
     losses: list[Any] = []
 
-    class Marks(transformers.TrainerCallback):  # type: ignore[misc]
+    class Marks(transformers.TrainerCallback):  # type: ignore[misc]  # no types are published
         def on_step_end(self, _args: Any, state: Any, _control: Any, **_others: Any) -> None:
             if state.global_step == UNCOUNTED:
                 wait()
             marks.append(time.perf_counter())
 
-    class Losses(transformers.Trainer):  # type: ignore[misc]
+    class Losses(transformers.Trainer):  # type: ignore[misc]  # no types are published
         def compute_loss(self, *words: Any, **others: Any) -> Any:
             found = super().compute_loss(*words, **others)
             losses.append((found[0] if isinstance(found, tuple) else found).detach())

@@ -88,16 +88,14 @@ class Loop:
             rows[at, : len(batch.rows)] = batch.rows
         rates = [batches.rate(at, len(plan)) * pace.learning_rate for at in range(len(plan))]
         self._plan, self._rates = torch.from_numpy(rows).to(self._device), torch.tensor(rates, device=self._device)
-        self._at = torch.zeros(
-            1, dtype=torch.int64, device=self._device
-        )  # the next batch; a number would be waited for
+        # The next batch, as a list of one: a number would be waited for.
+        self._at = torch.zeros(1, dtype=torch.int64, device=self._device)
         self._rate = torch.zeros((), device=self._device)
         self._loss = torch.zeros((), device=self._device)
         self._optimiser = torch.optim.AdamW(
             self._parameters, lr=self._rate, weight_decay=0.0, fused=True, capturable=self._gpu
         )
-        self._graphs: dict[int, Any] = {}
-        self._seen: set[int] = set()
+        self._graphs: dict[int, Any] = {}  # by width; None: it came once, and becomes one when it comes again
         self._pool = torch.cuda.graph_pool_handle() if self._gpu else None
         self._events: list[Any] = []
 
@@ -111,19 +109,19 @@ class Loop:
         if not self._gpu:
             self._learn(width)
             return
-        if width in self._seen and width not in self._graphs:
-            self._graphs[width] = graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool):
-                self._learn(width)
-        if width in self._graphs:
-            self._graphs[width].replay()
-        else:  # the first of its width: libraries make up their minds, which a graph cannot hold
-            self._seen.add(width)
+        if width not in self._graphs:  # libraries make up their minds, which a graph cannot hold
+            self._graphs[width] = None
             beside = torch.cuda.Stream()
             beside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(beside):
                 self._learn(width)
             torch.cuda.current_stream().wait_stream(beside)
+        else:
+            if self._graphs[width] is None:
+                self._graphs[width] = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self._graphs[width], pool=self._pool):
+                    self._learn(width)
+            self._graphs[width].replay()
         self._events.append(torch.cuda.Event())
         self._events[-1].record()
         if len(self._events) > AHEAD:
@@ -140,9 +138,8 @@ class Loop:
         total = torch.nn.functional.cross_entropy(
             logits.float().flatten(0, 1), tags.flatten(), ignore_index=UNTAUGHT, reduction="sum"
         )
-        loss = total / (tags != UNTAUGHT).sum().clamp(
-            min=1
-        )  # a batch without a word teaches nothing, and breaks nothing
+        # A batch without a word teaches nothing, and breaks nothing.
+        loss = total / (tags != UNTAUGHT).sum().clamp(min=1)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, CLIP)
         self._optimiser.step()
