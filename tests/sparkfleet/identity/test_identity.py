@@ -10,6 +10,7 @@ import pytest
 from tests.sparkfleet.identity.step_ca import DUE_S, LIFETIME_S, Host, StepCa
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -43,9 +44,9 @@ def test_the_name_is_the_tokens(ca: StepCa, host: Host) -> None:
     ],
     ids=["of another host's key", "expired", "forged", "none", "empty"],
 )
-def test_what_is_no_token_for_this_host_brings_nothing(host: Host, ca: StepCa, spoil: object) -> None:
+def test_what_is_no_token_for_this_host_brings_nothing(host: Host, ca: StepCa, spoil: Callable[[StepCa], str]) -> None:
     """The authority takes a fresh token, signed by the host's enrolment key, for that host."""
-    asked = host.run("enrol", spoil(ca))  # type: ignore[operator]
+    asked = host.run("enrol", spoil(ca))
     assert asked.returncode == 1
     assert not (host.folder / "host.crt").exists()
 
