@@ -66,7 +66,7 @@ def _statements(text: str) -> list[Mapping[str, Any]] | None:
 
 
 def _well_formed(statement: Any) -> bool:
-    if not isinstance(statement, dict) or statement.get("Effect") not in {"Allow", "Deny"}:
+    if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):  # a list has no hash
         return False
     principal, conditions = statement.get("Principal", {}), statement.get("Condition", {})
     if not isinstance(conditions, dict) or not all(isinstance(keys, dict) for keys in conditions.values()):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sparkfleet.cloud import checks, documents
@@ -233,6 +233,7 @@ ANYTHING = st.recursive(PIECES | WORDS, lambda s: st.lists(s, max_size=3) | st.d
 
 
 @given(of=st.sampled_from(documents.Purpose), data=ANYTHING)
+@example(of=documents.Purpose.TRUST, data={"Statement": {"Effect": []}})
 def test_whatever_stands_for_a_policy_is_judged(of: documents.Purpose, data: Any) -> None:
     """Text that is no policy is a fault or has one, never a crash: somebody else's library may have written it."""
     assert all(isinstance(said, str) for said in documents.faults(of, json.dumps(data)))
