@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from itertools import pairwise
@@ -80,6 +81,9 @@ def line(sampler: Sampler) -> dict[str, Any]:
 
 def settled(sampler: Sampler) -> str:
     """A line whose every reading was taken after now: the second from here that has read everything anew."""
+    with contextlib.suppress(TimeoutError):  # those of before wait in the pipe, many of them where a machine is slow
+        while sampler.line(0):
+            pass
     for _ in range(2):
         while (text := sampler.line(LINE_S)) and any(
             gpu.get("seldom", {"age_s": 0})["age_s"] for gpu in json.loads(text)["gpus"]
