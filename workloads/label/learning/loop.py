@@ -3,11 +3,15 @@
 A step is forward, backward, clipping and AdamW with a rate that falls in a line. On a GPU all windows lie in its
 memory, a step of each width becomes a CUDA graph, and nothing waits for the host; elsewhere the same step runs as it is
 written. After a kill it goes on from the last state that was written whole; states are safetensors, which hold no code.
+
+Several trainings may take turns in one process: on a GPU each has a stream, a pool and a chance of its own, so that
+their steps overlap there, and each makes the numbers that it makes alone.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +23,7 @@ import torch
 from workloads.label.learning import batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -51,25 +55,48 @@ class Pace:
 
 def train(model: Any, windows: Sequence[Taught], pace: Pace, folder: Path, tell: Callable[[int, int], None]) -> int:
     """Train, on a GPU if there is one; how many steps this took, without those of a killed run."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    repeatable()
-    most = int(model.config.max_position_embeddings)
-    plan = batches.plan([len(each.ids) for each in windows], pace.batch, pace.epochs, pace.seed, most)
-    loop = Loop(model.to(device).train(), windows, plan, pace)
-    began = loop.restore(folder / STATE)
-    for done, batch in enumerate(plan[began:], began + 1):
-        loop.step(batch.width)
-        tell(done, len(plan))
-        if done % pace.save_steps == 0 and done < len(plan):
-            loop.save(folder, done)
-    loop.wait()
-    return len(plan) - began
+    training = Training(model, windows, pace, folder)
+    began = training.done
+    while not training.over:
+        training.advance()
+        tell(training.done, training.steps)
+    training.wait()
+    return training.steps - began
 
 
 def repeatable() -> None:
     """From now on the same steps make the same numbers on the same machine; costs a few per cent of a GPU's time."""
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when CUDA begins
     torch.use_deterministic_algorithms(mode=True)
+
+
+class Training:
+    """A model on its way through a plan, with its state in a folder; begins where a killed one stopped."""
+
+    def __init__(self, model: Any, windows: Sequence[Taught], pace: Pace, folder: Path) -> None:
+        repeatable()
+        most = int(model.config.max_position_embeddings)
+        self._plan = batches.plan([len(each.ids) for each in windows], pace.batch, pace.epochs, pace.seed, most)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._loop = Loop(model.to(device).train(), windows, self._plan, pace)
+        self._folder, self._every = folder, pace.save_steps
+        self.steps, self.done = len(self._plan), self._loop.restore(folder / STATE)
+
+    @property
+    def over(self) -> bool:
+        """Whether the last step was asked for."""
+        return self.done >= self.steps
+
+    def advance(self) -> None:
+        """The next step, and the state on the disk where it is time. On a GPU it returns before that step is done."""
+        self._loop.step(self._plan[self.done].width)
+        self.done += 1
+        if self.done % self._every == 0 and not self.over:
+            self._loop.save(self._folder, self.done)
+
+    def wait(self) -> None:
+        """Until all that was asked for is done."""
+        self._loop.wait()
 
 
 class Loop:
@@ -97,33 +124,39 @@ class Loop:
         )
         self._graphs: dict[int, Any] = {}  # by width; None: it came once, and becomes one when it comes again
         self._pool = torch.cuda.graph_pool_handle() if self._gpu else None
+        self._stream = torch.cuda.Stream(self._device) if self._gpu else None
         self._events: list[Any] = []
+        # What is drawn follows from the state at this moment, whoever else draws meanwhile.
+        self._chance = self._generator().clone_state() if self._gpu else torch.get_rng_state()
+        self._begin_after_others()
 
     @property
     def loss(self) -> float:
         """Of the last step; waits for it."""
+        self.wait()
         return float(self._loss)
 
     def step(self, width: int) -> None:
         """Learn from the plan's next batch, which is so wide. On a GPU it returns before that is done."""
         if not self._gpu:
-            self._learn(width)
-            return
-        if width not in self._graphs:  # libraries make up their minds, which a graph cannot hold
-            self._graphs[width] = None
-            beside = torch.cuda.Stream()
-            beside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(beside):
+            with self._drawing():
                 self._learn(width)
-            torch.cuda.current_stream().wait_stream(beside)
-        else:
-            if self._graphs[width] is None:
-                self._graphs[width] = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._graphs[width], pool=self._pool):
+            return
+        with torch.cuda.stream(self._stream):
+            if width not in self._graphs:  # libraries make up their minds, which a graph cannot hold
+                self._graphs[width] = None
+                with self._drawing():
                     self._learn(width)
-            self._graphs[width].replay()
-        self._events.append(torch.cuda.Event())
-        self._events[-1].record()
+            else:
+                if self._graphs[width] is None:
+                    self._graphs[width] = torch.cuda.CUDAGraph()
+                    # On the stream itself: cuBLAS has a workspace a stream, and two graphs must not share one.
+                    on = torch.cuda.graph(self._graphs[width], pool=self._pool, stream=self._stream)
+                    with self._drawing(), on:
+                        self._learn(width)
+                self._graphs[width].replay()
+            self._events.append(torch.cuda.Event())
+            self._events[-1].record()
         if len(self._events) > AHEAD:
             self._events.pop(0).synchronize()
 
@@ -148,11 +181,12 @@ class Loop:
 
     def wait(self) -> None:
         """Until all that was asked for is done."""
-        if self._gpu:
-            torch.cuda.synchronize()
+        if self._stream is not None:
+            self._stream.synchronize()
 
     def save(self, folder: Path, done: int) -> None:
         """Write down where it stands: whole, or not at all."""
+        self.wait()
         part = folder / PART
         safetensors.torch.save_file(self._tensors(), part, {STEPS: str(done)})
         with part.open("rb") as written:
@@ -167,25 +201,49 @@ class Loop:
             kept = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no mapping)
             done = int(opened.metadata()[STEPS])
         self._at.fill_(done)
-        torch.set_rng_state(kept.pop("chance"))
         if self._gpu:
-            torch.cuda.set_rng_state(kept.pop("chance of the device"), self._device)
+            self._chance.set_state(kept.pop("chance"))
+        else:
+            self._chance = kept.pop("chance")
         for number, each in enumerate(self._parameters):
             state = self._optimiser.state[each]
             with torch.no_grad():
                 each.copy_(kept[f"{number} value"])
             for name in ("exp_avg", "exp_avg_sq", "step"):
                 state[name] = kept[f"{number} {name}"].to(self._device if self._gpu or name != "step" else "cpu")
+        self._begin_after_others()
         return done
 
     def _tensors(self) -> dict[str, Any]:
-        found = {"chance": torch.get_rng_state()}
-        if self._gpu:
-            found["chance of the device"] = torch.cuda.get_rng_state(self._device)
+        found = {"chance": self._chance.get_state() if self._gpu else self._chance}
         for number, each in enumerate(self._parameters):
             found[f"{number} value"] = each.detach()
             found |= {f"{number} {name}": value for name, value in self._optimiser.state[each].items()}
         return found
+
+    def _generator(self) -> Any:
+        """That which dropout draws from on this GPU."""
+        return torch.cuda.default_generators[self._device.index]
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Dropout draws from this training's own chance; a graph keeps to the one that it was captured with."""
+        if not self._gpu:
+            torch.set_rng_state(self._chance)
+            yield
+            self._chance = torch.get_rng_state()
+            return
+        common = self._generator().graphsafe_get_state()
+        self._generator().graphsafe_set_state(self._chance)
+        try:
+            yield
+        finally:  # or whoever seeds the common one next would seed this one
+            self._generator().graphsafe_set_state(common)
+
+    def _begin_after_others(self) -> None:
+        """What was laid out on the common stream is there before the own one reads it."""
+        if self._stream is not None:
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))
 
 
 def laid_out(windows: Sequence[Taught]) -> tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.int64]]:
