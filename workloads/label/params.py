@@ -103,6 +103,32 @@ class Gate(Section):
     parity: Annotated[float, Field(gt=0)] = 1e-3
 
 
+class Synthetic(Section):
+    """Sentences that are made up to learn from: templates with a value in each slot. No document is among them."""
+
+    templates: Path  # "{PARTY} pays {AMOUNT}.", one a line, relative to project.toml
+    values: dict[Label, Annotated[list[str], Field(min_length=1)]]  # Faker's patterns; # is any digit: "EUR #,###.00"
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}_[A-Z]{2}$")] = "en_US"
+    count: Annotated[int, Field(ge=1, le=100_000)] = 500
+    share: Annotated[float, Field(ge=0, le=0.5)] = 0.2  # of what is learned from, at most
+    seed: int = 7
+    endpoint: str = Field("", pattern=r"^$|^https?://")  # OpenAI-compatible, rewords templates; it sees no document
+    model: str = ""  # as the endpoint calls it
+    paraphrases: Annotated[int, Field(ge=0, le=20)] = 3  # of each template, with an endpoint
+
+
+class Campaign(Section):
+    """Which items people see, so that few of them teach much; and when that is enough."""
+
+    batch: Annotated[int, Field(ge=10)] = 100  # items of a round
+    random_share: Annotated[float, Field(ge=0.1, le=0.5)] = 0.15  # of a round: control items, drawn, shown blank
+    budget_minutes: Annotated[float, Field(gt=0)] = 600  # of people's time, all rounds together
+    patience: Annotated[int, Field(ge=1)] = 3  # rounds without …
+    least_gain: Share = 0.005  # … so much F1 more than any round before: it stops
+    alike: Annotated[float, Field(gt=0, le=1)] = 0.7  # share of words in common from which two items teach the same
+    synthetic: Synthetic | None = None
+
+
 class Roi(Section):
     """What is needed to turn minutes into money."""
 
@@ -123,6 +149,7 @@ class Params(Section):
     finetune: Finetune = Finetune()
     gate: Gate = Gate()
     roi: Roi = Roi()
+    campaign: Campaign | None = None
     folder: Path = Path()
 
     @field_validator("labels")
@@ -142,6 +169,19 @@ class Params(Section):
             raise ValueError(f"gate.floors: not among labels: {', '.join(unknown)}")
         if self.preannotate.overlap_tokens * 2 >= self.preannotate.window_tokens:
             raise ValueError("preannotate.overlap_tokens: less than half of window_tokens")
+        return self
+
+    @model_validator(mode="after")
+    def _campaign_teaches(self) -> Params:
+        if self.campaign is None:
+            return self
+        if self.campaign.random_share + self.publish.test_share >= 1:
+            raise ValueError("campaign.random_share and publish.test_share: together below 1, or nothing is chosen")
+        if self.campaign.batch * (1 - self.publish.test_share) < self.finetune.least_new_reviews:
+            raise ValueError("campaign.batch: a round would train no model: see finetune.least_new_reviews")
+        made = self.campaign.synthetic
+        if made and (unknown := sorted(made.values.keys() - set(self.labels))):
+            raise ValueError(f"campaign.synthetic.values: not among labels: {', '.join(unknown)}")
         return self
 
 

@@ -45,6 +45,7 @@ class Example(Record):
     spans: list[Span]
     at: dt.datetime | None  # when somebody reviewed it; None: a seed
     synthetic: bool = False
+    generator: str = ""  # what made it up; empty: a person labelled it
 
     @property
     def digest(self) -> str:
@@ -108,9 +109,11 @@ def _seed(line: str, labels: Sequence[str], where: str) -> Example:
 
 
 def divided(examples: Iterable[Example]) -> tuple[list[Example], list[Example]]:
-    """What is trained on, and what is kept apart: whole documents, drawn by their content."""
+    """What is trained on, and what is kept apart: whole documents, drawn by their content; nothing that was made up."""
     examples = list(examples)
-    drawn = sorted({each.document for each in examples}, key=lambda document: chance("apart", document))
+    drawn = sorted(
+        {each.document for each in examples if not each.generator}, key=lambda document: chance("apart", document)
+    )
     apart = set(drawn[: max(1, len(drawn) // APART)] if len(drawn) >= LEAST_DOCUMENTS else [])
     return [each for each in examples if each.document not in apart], [
         each for each in examples if each.document in apart

@@ -34,7 +34,8 @@ def run(context: Context) -> Report:
     """Train if there is anything new to learn; raises MissingModelError without a base model, ConfigError for seeds."""
     began, params = time.monotonic(), context.params
     last = candidates.newest(context.work)
-    examples = reviewed(context.work.read(Item, "items.jsonl"), context.work.read(Review, "reviews.jsonl"))
+    items = context.work.read(Item, "items.jsonl")
+    examples = reviewed(items, context.work.read(Review, "reviews.jsonl"))
     first = last is None and len(examples) < params.finetune.least_new_reviews and not serving.served(context)
     if first and params.finetune.seeds:
         examples = seeds(params.folder / params.finetune.seeds, params.labels)
@@ -46,6 +47,10 @@ def run(context: Context) -> Report:
     if why_not:  # so what a run left of its training that was killed at its very end is of no use
         shutil.rmtree(context.work.path(candidates.FOLDER, candidates.UNDER_WAY), ignore_errors=True)
         return {"result": f"nothing new: {why_not}", "examples": len(examples)}
+    if params.campaign and params.campaign.synthetic:
+        from workloads.label.campaigning import synthetic  # brings Faker
+
+        examples += synthetic.examples(context, examples, items)
     # Threads that wait for one another must not keep cores busy that others need: five times the CPU time otherwise.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from workloads.label.learning import making  # brings torch, which takes seconds
