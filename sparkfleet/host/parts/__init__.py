@@ -28,6 +28,7 @@ SPARK_NODE = Zipapp("workloads")
 MEMGUARD = Zipapp("workloads.memguard")
 ZIPAPPS = (GB10_EXPORTER, ROI_EXPORTER, SPARK_NODE, MEMGUARD)  # all of them, so that they are read once
 ENVIRONMENT, JOBS = "sparkfleet/host/environment.py", "sparkfleet/host/jobs.py"  # programs of hosts
+UNPACK = {"/usr/local/lib/sparkfleet/unpack.py": "sparkfleet/host/unpack.py"}  # of roles that fetch a release
 
 
 LOCKS = {name: f"requirements/{name}.txt" for name in ("node", "jupyter", "label")}  # by environment

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkfleet.authority import CONFIGURATION, ISSUING
 from sparkfleet.host.openings import addresses
-from sparkfleet.host.parts import RUNNING, Parts, Secret
+from sparkfleet.host.parts import RUNNING, UNPACK, Parts, Secret
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 FOLDER = "/etc/sparkfleet/authority"
 UNIT = "sparkfleet-authority.service"
 LINK = "/usr/local/bin/step-ca"
-UNPACK = "sparkfleet/host/unpack.py"
 
 
 def folder(sha256: str) -> str:
@@ -34,7 +33,7 @@ def authority(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
         packages=("ca-certificates", "python3", "tar") if wanted.url else (),
         units={UNIT: RUNNING},
         links={LINK: f"{folder(wanted.sha256)}/step-ca"} if wanted.url else {},
-        raw={"/usr/local/lib/sparkfleet/unpack.py": UNPACK} if wanted.url else {},
+        raw=UNPACK if wanted.url else {},
         secrets={
             f"{FOLDER}/ca.json": Secret(f"file:{kept / 'ca.json'}", CONFIGURATION),
             f"{FOLDER}/issuing.crt": Secret(f"file:{issuing / 'issuing.crt'}", ISSUING),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparkfleet.host.parts import RUNNING, Parts
+from sparkfleet.host.parts import RUNNING, UNPACK, Parts
 
 if TYPE_CHECKING:
     from sparkfleet.model import Fleet
@@ -27,5 +27,6 @@ def ollama(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     return Parts(
         packages=("ca-certificates", "python3", "tar", "zstd") if wanted.url else (),
         units={UNIT: RUNNING},
+        raw=UNPACK if wanted.url else {},
         links={LINK: f"{folder(wanted.sha256)}/bin/ollama"} if wanted.url else {},
     )
