@@ -9,7 +9,8 @@ import datetime as dt
 import importlib.metadata
 import json
 import shutil
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from workloads.label.learning import calibration, candidates, decode, export, loop, training
 from workloads.label.learning.examples import Learned, divided, training_sha256
@@ -32,46 +33,86 @@ TOKENIZER_SETTINGS = "tokenizer_config.json"
 COMPARED = 64  # windows whose logits are compared
 
 
-def make(context: Context, examples: list[Example], recipe: Recipe, base: Path) -> Report:
-    """Train, calibrate, export; goes on where a killed one stopped. Raises MissingModelError, OSError."""
-    sha256 = training_sha256(examples)
-    state = prepared(context.work, sha256, recipe)
-    tokenizer, model = Tokenizer(base / TOKENIZER), training.base(base, recipe.labels, recipe.seed)
+@dataclass(frozen=True)
+class Lesson:
+    """All that a training needs, in the memory: its model, and the windows that it learns."""
+
+    recipe: Recipe
+    base: Path
+    learned: list[Example]
+    apart: list[Example]
+    tokenizer: Tokenizer
+    model: Any
+    most: int  # tokens of a window
+    windows: list[loop.Taught]
+
+    @property
+    def examples(self) -> list[Example]:
+        """Those kept apart, too."""
+        return [*self.learned, *self.apart]
+
+    def pace(self, save_steps: int) -> loop.Pace:
+        """The recipe's part of it."""
+        recipe = self.recipe
+        return loop.Pace(recipe.batch, recipe.epochs, recipe.learning_rate, recipe.seed, save_steps)
+
+
+def lesson(examples: list[Example], recipe: Recipe, base: Path, weights: Path | None = None) -> Lesson:
+    """Read it; `weights`: a model that learned this already, not the base's. Raises MissingModelError."""
+    tokenizer, model = Tokenizer(base / TOKENIZER), training.base(weights or base, recipe.labels, recipe.seed)
     most = min(recipe.window_tokens, model.config.max_position_embeddings)
     learned, apart = divided(examples)
     windows = training.taught(learned, recipe.labels, tokenizer, most, recipe.overlap_tokens)
-    settings = context.params.finetune
-    pace = loop.Pace(settings.batch, settings.epochs, settings.learning_rate, settings.seed, settings.save_steps)
-    steps = loop.train(model, windows, pace, state, lambda done, total: context.tell(done, total, "steps"))
+    return Lesson(recipe, base, learned, apart, tokenizer, model, most, windows)
 
-    made = Workspace(state / "candidate")
+
+def make(context: Context, examples: list[Example], recipe: Recipe, base: Path) -> Report:
+    """Train, calibrate, export; goes on where a killed one stopped. Raises MissingModelError, OSError."""
+    state = prepared(context.work, training_sha256(examples), recipe)
+    given = lesson(examples, recipe, base)
+    pace = given.pace(context.params.finetune.save_steps)
+    steps = loop.train(given.model, given.windows, pace, state, lambda done, total: context.tell(done, total, "steps"))
+    told = finished(context, given, state)
+    shutil.rmtree(state)
+    return {"result": "trained", **told, "steps": steps}
+
+
+def finished(context: Context, given: Lesson, state: Path) -> Report:
+    """What was learned → candidates/<run>/: exported, compared, calibrated; made in `state`, it appears whole."""
+    recipe, made = given.recipe, Workspace(state / "candidate")
     shutil.rmtree(made.folder, ignore_errors=True)
-    model = model.to("cpu").eval()
-    model.save_pretrained(made.path("model"))
-    for name in (TOKENIZER, TOKENIZER_SETTINGS):
-        if (base / name).exists():
-            shutil.copyfile(base / name, made.path("model", name))
-    shutil.copyfile(base / TOKENIZER, made.path(TOKENIZER))
+    model = given.model.to("cpu").eval()
+    saved(given, made.path("model"))
+    shutil.copyfile(given.base / TOKENIZER, made.path(TOKENIZER))
     export.export(model, made.path(MODEL))
-    by_length = sorted({tuple(each.ids) for each in windows}, key=len)
+    by_length = sorted({tuple(each.ids) for each in given.windows}, key=len)
     compared = by_length[:: max(1, len(by_length) // COMPARED)] + by_length[-1:]
-    reader = Reader(tokenizer, Network(made.path(MODEL)), most, recipe.overlap_tokens)
-    temperature, told = calibrated(reader, apart, recipe)
-    made.replace(candidates.TRAINING, lines(learned, apart))
+    reader = Reader(given.tokenizer, Network(made.path(MODEL)), given.most, recipe.overlap_tokens)
+    temperature, told = calibrated(reader, given.apart, recipe)
+    made.replace(candidates.TRAINING, lines(given.learned, given.apart))
     made.put(candidates.RECIPE, recipe.model_dump_json().encode())
     card = ModelCard(
         run=context.run, project=context.params.name, labels=recipe.labels, base=recipe.base,
         tokenizer_sha256=digest(made.path(TOKENIZER)), onnx_sha256=digest(made.path(MODEL)),
-        examples=len(examples), synthetic=sum(each.synthetic for each in examples), training_sha256=sha256,
-        seed=recipe.seed, epochs=recipe.epochs, temperature=temperature, max_tokens=most,
-        parity=export.parity(model, made.path(MODEL), compared), versions=versions(),
-        trained_at=dt.datetime.now(dt.UTC),
+        examples=len(given.examples), synthetic=sum(each.synthetic for each in given.examples),
+        training_sha256=training_sha256(given.examples), seed=recipe.seed, epochs=recipe.epochs,
+        temperature=temperature, max_tokens=given.most, parity=export.parity(model, made.path(MODEL), compared),
+        versions=versions(), trained_at=dt.datetime.now(dt.UTC),
     )  # fmt: skip
     made.put(CARD, card.model_dump_json(indent=1).encode())
     made.folder.rename(context.work.path(candidates.FOLDER, context.run))
-    shutil.rmtree(state)
-    report: Report = {"result": "trained", "examples": len(examples), "apart": len(apart), "windows": len(windows)}
-    return {**report, "steps": steps, "parity": float(f"{card.parity:.2g}"), "temperature": temperature, **told}
+    return {
+        "examples": len(given.examples), "apart": len(given.apart), "windows": len(given.windows),
+        "parity": float(f"{card.parity:.2g}"), "temperature": temperature, **told,
+    }  # fmt: skip
+
+
+def saved(given: Lesson, folder: Path) -> None:
+    """Its weights as they are now, with config and tokenizer."""
+    given.model.save_pretrained(folder)
+    for name in (TOKENIZER, TOKENIZER_SETTINGS):
+        if (given.base / name).exists():
+            shutil.copyfile(given.base / name, folder / name)
 
 
 def prepared(work: Workspace, sha256: str, recipe: Recipe) -> Path:
