@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from workloads.label.site import Site
 
 STAGES = ("fetch", "convert", "preannotate", "publish", "collect", "finetune", "evaluate", "promote", "roi")
+APART = ("compare",)  # stages of verbs of their own, which no run of all has
 BEFORE_LEARNING, LEARNING = ("fetch", "convert"), ("finetune", "evaluate", "promote")
 REPORT_S = 120  # at most
 PACKAGE = Path(__file__).resolve().parents[2]  # the folder that `workloads` lies in: the stages' Python finds it there

@@ -15,6 +15,7 @@ from workloads.errors import ConfigError, printable
 
 FILE = "project.toml"
 ALL = "all"
+MOST_CANDIDATES = 64  # of a comparison: each is a chance to seem the best
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -129,6 +130,35 @@ class Campaign(Section):
     synthetic: Synthetic | None = None
 
 
+class Mix(Section):
+    """What a candidate of a comparison learns beside the reviews."""
+
+    seeds: bool = False  # the project's labelled sentences, too
+    synthetic: Annotated[float, Field(ge=0, le=0.5)] = 0  # made-up ones: this share of all, never above the campaign's
+
+    def __str__(self) -> str:
+        """For people."""
+        made = f"{self.synthetic:.0%} synthetic" if self.synthetic else ""
+        return " + ".join(filter(None, ("reviews", "seeds" if self.seeds else "", made)))
+
+
+class Compare(Section):
+    """The candidates of a comparison: every base with every random seed and every mix."""
+
+    bases: list[Path] = Field(default_factory=list)  # folders, relative to project.toml; empty: finetune's
+    random_seeds: Annotated[list[int], Field(min_length=1)] = [7, 8, 9]
+    mixes: Annotated[list[Mix], Field(min_length=1)] = [Mix()]
+    at_once: Annotated[int, Field(ge=0, le=64)] = 0  # on one GPU, or on the CPU; 0: as many as cores and memory allow
+    keep_days: Annotated[float, Field(gt=0)] = 14  # what was trained and is not the best is removed then
+
+    @model_validator(mode="after")
+    def _some(self) -> Compare:
+        count = max(1, len(self.bases)) * len(self.random_seeds) * len(self.mixes)
+        if not 2 <= count <= MOST_CANDIDATES:
+            raise ValueError(f"{count} candidates: 2 to {MOST_CANDIDATES} can be compared")
+        return self
+
+
 class Roi(Section):
     """What is needed to turn minutes into money."""
 
@@ -150,6 +180,7 @@ class Params(Section):
     gate: Gate = Gate()
     roi: Roi = Roi()
     campaign: Campaign | None = None
+    compare: Compare = Compare()
     folder: Path = Path()
 
     @field_validator("labels")

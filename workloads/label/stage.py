@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from workloads.label.stages import Report
 
 TELL_EVERY_S = 0.1
+SHARED = {"convert": "documents", "preannotate": "items"}  # with the machines that the site names
 # Models lie where the machine's owner put them: a library that would rather download one fails at once.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -74,7 +75,7 @@ def stage(name: str, project: Path, site_file: Path | None, run: str, lock: int 
     os.environ.update(OFFLINE)
     try:
         at = flow.place(project, site_file)
-        work = _named(name)
+        work = _named(name, shared=at.site.ray is not None)
         with nullcontext() if lock is not None else at.work.locked(f"stage {name}"):
             run = run or runs.name(dt.datetime.now(dt.UTC))
             say({"report": _done(work, Context(at.params, at.site, at.work, run, Told(say)))})
@@ -101,13 +102,15 @@ def _done(work: Callable[[Context], Report], context: Context) -> Report:
         ) from error
 
 
-def _named(name: str) -> Callable[[Context], Report]:
+def _named(name: str, *, shared: bool = False) -> Callable[[Context], Report]:
     """What does the work of a stage; raises ConfigError or NodeError that says why there is none."""
-    if name not in flow.STAGES:
-        known = ", ".join(flow.STAGES)
+    stages = (*flow.STAGES, *flow.APART)
+    if name not in stages:
+        known = ", ".join(stages)
         raise errors.ConfigError(f"{errors.printable(name)}: no such stage", next_step=f"one of {known}.")
+    module = f"spreading.{SHARED[name]}" if shared and name in SHARED else f"stages.{name}"
     try:
-        run: Callable[[Context], Report] = importlib.import_module(f"workloads.label.stages.{name}").run
+        run: Callable[[Context], Report] = importlib.import_module(f"workloads.label.{module}").run
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("workloads."):
             raise errors.NodeError(f"the stage {name} is not there", usually="this version has none.") from error
