@@ -55,8 +55,13 @@ class Candidate:
 
 def newest(work: Workspace) -> Candidate | None:
     """The one of the last run that made one."""
-    runs = sorted(each.parent.name for each in work.path(FOLDER).glob(f"[!.]*/{CARD}"))
-    return load(work, runs[-1]) if runs else None
+    every = runs(work)
+    return load(work, every[-1]) if every else None
+
+
+def runs(work: Workspace) -> list[str]:
+    """Those that made one, the oldest first."""
+    return sorted(each.parent.name for each in work.path(FOLDER).glob(f"[!.]*/{CARD}"))
 
 
 def load(work: Workspace, run: str) -> Candidate:

@@ -25,7 +25,7 @@ def ordered(items: Iterable[Item], predictions: Mapping[str, Prediction]) -> lis
     queues = {arm: list(of) for arm, of in groupby(sorted(items, key=lambda item: item.arm), key=lambda item: item.arm)}
     placed: list[tuple[float, int, Item]] = []
     for number, (arm, queue) in enumerate(sorted(queues.items())):
-        queue.sort(key=lambda item: (_certainty(item, predictions) if arm is Arm.ASSISTED else 0.0, _drawn(item)))
+        queue.sort(key=lambda item: (_certainty(item, predictions) if arm is Arm.ASSISTED else 0.0, drawn(item)))
         placed += [((place + 0.5) / len(queue), number, item) for place, item in enumerate(queue)]
     return [item for _, _, item in sorted(placed, key=lambda entry: entry[:2])]
 
@@ -36,6 +36,6 @@ def _certainty(item: Item, predictions: Mapping[str, Prediction]) -> float:
     return found.certainty if found else 0.0
 
 
-def _drawn(item: Item) -> str:
-    """Even over items, the same on every machine, and unknown to whoever made the documents' order."""
-    return hashlib.sha256(f"order\0{item.id}".encode()).hexdigest()
+def drawn(item: Item, salt: str = "order") -> str:
+    """Even over items, the same on every machine, unknown to whoever made the documents' order; another one a salt."""
+    return hashlib.sha256(f"{salt}\0{item.id}".encode()).hexdigest()

@@ -1,8 +1,9 @@
 """items.jsonl, predictions.jsonl → tasks in Label Studio, each once; published.jsonl says which.
 
-At most publish.batch tasks wait for people at a time: what they have finished is made up for. Tasks that nobody has
-looked at get the prediction of the model that serves now. Whatever an earlier run sent and did not live to write down
-is found again by its item's id, which stands in the task's data.
+At most publish.batch tasks wait for people at a time: what they have finished is made up for. While a campaign runs,
+its rounds take the batches' place (workloads.label.campaigning). Tasks that nobody has looked at get the prediction of
+the model that serves now. Whatever an earlier run sent and did not live to write down is found again by its item's id,
+which stands in the task's data.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from workloads.label.reviewing.order import ordered
 from workloads.label.reviewing.server import BACK, Project, Server, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from workloads.label.reviewing.labelling import Labelling
     from workloads.label.stages import Context, Report
@@ -34,17 +35,24 @@ def run(context: Context) -> Report:
     publishing = Publishing(context, Server(context.site.label_studio, context.tell), config)
     if not publishing.items:
         return {"published": 0, "state": "nothing to publish"}
+    due = None
+    if context.params.campaign:
+        from workloads.label.campaigning import turn  # asks models, which takes their libraries
+
+        due = turn.due(context)
     project = publishing.project()
     found = publishing.reconcile(project)
     refreshed = publishing.refresh(project)
     waiting = publishing.server.waiting(project)
-    sent = publishing.send(project, context.params.publish.batch - waiting)
+    most = len(due.items) if due else context.params.publish.batch - waiting
+    sent = publishing.send(project, most, due.items if due else publishing.items)
     publishing.reconcile(project)
     shown = publishing.choose(project)
     left = len(publishing.items.keys() - publishing.published.keys())
     return {
         "published": sent, "found again": found, "predictions renewed": refreshed, "waiting": waiting + sent,
         "in all": len(publishing.published), "not yet": left, "model": shown or "none",
+        **({"campaign": due.told} if due else {}),
     }  # fmt: skip
 
 
@@ -75,9 +83,10 @@ class Publishing:
             self.server.configure(project, self.config.xml)
         return project
 
-    def unpublished(self) -> list[Item]:
-        """What has not been sent, in the order in which it should be."""
-        return ordered((item for item in self.items.values() if item.id not in self.published), self.predictions)
+    def unpublished(self, wanted: Collection[str]) -> list[Item]:
+        """What has not been sent of these, in the order in which it should be."""
+        left = (item for name, item in self.items.items() if name in wanted and name not in self.published)
+        return ordered(left, self.predictions)
 
     def reconcile(self, project: Project) -> int:
         """Write down what stands without a record; of an item that stands twice, leave what people have touched."""
@@ -133,9 +142,9 @@ class Publishing:
             self.context.tell(done, len(stale), "predictions renewed")
         return done
 
-    def send(self, project: Project, most: int) -> int:
-        """Publish the next items, at most so many."""
-        chosen = self.unpublished()[: max(most, 0)]
+    def send(self, project: Project, most: int, wanted: Collection[str]) -> int:
+        """Publish the next of these items, at most so many."""
+        chosen = self.unpublished(wanted)[: max(most, 0)]
         for start in range(0, len(chosen), AT_ONCE):
             batch = chosen[start : start + AT_ONCE]
             after = max((each.task for each in self.published.values()), default=0)
