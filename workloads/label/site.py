@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sysconfig
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from workloads.errors import ConfigError, printable
 from workloads.label.params import Section, faults
+from workloads.label.recurring.described import Recurring
 
 DEFAULT = Path("/etc/sparkfleet/label.json")
 VARIABLE = "SPARKFLEET_LABEL_SITE"
@@ -56,6 +58,16 @@ class Calypso(Section):
     admin_key_file: SecretFile | None = None  # KEY=VALUE of its restricted model-repository protocol
 
 
+class Ray(Section):
+    """The machines that share a stage's work with this one."""
+
+    address: str = Field(pattern=r"^[^\s/]+:[0-9]+$")  # of Ray's head
+    own_address: str  # by which the others reach this machine
+    token_file: SecretFile  # the same on all of them, mode 0600
+    packages: Path = Path(f"/opt/sparkfleet/ray/lib/python{sysconfig.get_python_version()}/site-packages")
+    share_mib: int = Field(default=128, ge=1)  # of a machine's share of the work, on its way to it
+
+
 class Site(Section):
     """The whole file."""
 
@@ -66,6 +78,8 @@ class Site(Section):
     label_studio: LabelStudio | None = None
     models: Models | None = None
     calypso: Calypso | None = None
+    recurring: Recurring = Recurring()
+    ray: Ray | None = None  # None: it works alone
 
     @property
     def base_model(self) -> Path:

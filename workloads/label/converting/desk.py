@@ -107,23 +107,29 @@ class Desk:
 
     def aside(self, document: Document, why: Why, detail: str, tried: list[Reader]) -> None:
         """Put a document into quarantine."""
-        self._quarantine(ending.quarantined(document, why, detail, tried, dt.datetime.now(dt.UTC)))
+        self.keep(ending.quarantined(document, why, detail, tried, dt.datetime.now(dt.UTC)))
 
     def put_down(self, end: Ending) -> None:
         """A document's record, after all that it speaks of; then what was kept for it may go."""
-        if record := end.set_aside(dt.datetime.now(dt.UTC)):
-            self._quarantine(record)
-        else:
-            converted = end.converted(*self.shelf.write(end.document.id, end.parts))
-            self._work.append(CONVERTED, [converted])
-            self.counts["converted"] += 1
-            self.counts["partial"] += converted.partial
+        aside = end.set_aside(dt.datetime.now(dt.UTC))
+        self.keep(aside or end.converted(*self.shelf.write(end.document.id, end.parts)))
         self.shelf.forget(end.document.id)
 
-    def _quarantine(self, record: Quarantined) -> None:
-        self._work.append(QUARANTINE, [record])
-        self.counts["quarantined"] += 1
-        self.reasons[record.why] += 1
+    def keep(self, record: Converted | Quarantined) -> None:
+        """The last word on a document; what it speaks of is there already."""
+        if isinstance(record, Quarantined):
+            self._work.append(QUARANTINE, [record])
+            self.counts["quarantined"] += 1
+            self.reasons[record.why] += 1
+        else:
+            self._work.append(CONVERTED, [record])
+            self.counts["converted"] += 1
+            self.counts["partial"] += record.partial
+
+    @property
+    def why(self) -> str | None:
+        """The reasons for which documents were set aside, for people."""
+        return ", ".join(f"{count} {why}" for why, count in sorted(self.reasons.items())) or None
 
 
 def no_room() -> NoRoomError:

@@ -55,7 +55,7 @@ def run(context: Context) -> Report:
     return {
         "new": len(todo),
         **desk.counts,
-        "why": ", ".join(f"{count} {why}" for why, count in sorted(desk.reasons.items())) or None,
+        "why": desk.why,
         "pages": reading.pages,
         "pages_s": round(reading.pages / seconds, 2) if reading.pages else None,
         "workers": count,

@@ -18,7 +18,7 @@ from workloads.label.learning.model import Model
 from workloads.label.records import Arm, Converted, Document, Item, Prediction, Review
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from workloads.label.learning.decode import Said
     from workloads.label.learning.serving import Serving
@@ -29,8 +29,11 @@ ITEMS, PREDICTIONS = "items.jsonl", "predictions.jsonl"
 AT_ONCE = 256  # items; sorted by length before they are batched, so more of them are padded less
 
 
-def run(context: Context) -> Report:
-    """Cut, draw, predict. Raises DamagedError for a model that is not its card's, and what the repository raises."""
+def run(context: Context, shared: Callable[[Context, Serving, list[Item]], Report] | None = None) -> Report:
+    """Cut, draw, predict. Raises DamagedError for a model that is not its card's, and what the repository raises.
+
+    `shared` predicts in the place of this machine alone.
+    """
     began = time.monotonic()
     every = context.work.read(Item, ITEMS)
     new = cut(context, every)
@@ -44,7 +47,7 @@ def run(context: Context) -> Report:
     model = serving.served(context)
     report["model"] = model.name if model else "nothing serves yet: items are shown blank"
     if model:
-        report |= predict(context, model, waiting(context.work, every, model))
+        report |= (shared or predict)(context, model, waiting(context.work, every, model))
     return {**report, "seconds": round(time.monotonic() - began, 3)}
 
 
