@@ -225,6 +225,11 @@ def _label(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
     ports = {"exporter.port": _map(raw.get("exporter")).get("port", 9810), "label.port": label.get("port", 9811)}
     if hosts_of and len(set(ports.values())) < len(ports):
         faults.append(f"label.port: {label.get('port', 9811)} is also exporter.port")
+    for project, runs in _map(_map(label.get("recurring")).get("projects")).items():
+        host = _map(runs).get("host")
+        if isinstance(host, str) and host not in hosts_of:
+            words = "has not the role label" if host in hosts else "no such host"
+            faults.append(f"label.recurring.projects.{project}.host: {host}: {words}")
     return faults
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sparkfleet.fitness.calypso import Endpoint
 from sparkfleet.fitness.datasets import Bucket, Prefix, Profile
+from sparkfleet.fitness.recurring import Recurring
 from sparkfleet.forms import Described, HostPath, SecretReference, Url, matching
 
 WebAddress = Annotated[str, matching(r"https?://[^\s\"'\\]+", 'an address such as "https://labels.example"')]
@@ -55,4 +56,5 @@ class Label(Described):
     label_studio: LabelStudio | None = Field(default=None, description="null: nothing is published")
     models: Models = Models()
     calypso: Served = Served()
+    recurring: Recurring = Recurring()
     port: int = Field(default=9811, ge=1024, le=65535, description="of the exporter of what the loop is worth")

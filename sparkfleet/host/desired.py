@@ -25,7 +25,7 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host import holds, merged
 from sparkfleet.host.openings import guarded
-from sparkfleet.host.parts import HIDDEN, label, lock, sessions
+from sparkfleet.host.parts import HIDDEN, label, lock, recurring, sessions
 from sparkfleet.host.parts.alignment import fact_file
 from sparkfleet.host.parts.identity import authorities
 from sparkfleet.host.roles import DASHBOARDS_FOLDER, PARTS, RULES_FOLDER, exporters, probes
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 FRONT = re.compile(r"\A\{#-? (?P<settings>[^#]*?) -?#\}\n")
 MODE = re.compile(r"[0-7]{4}")
-PER_USER = "[user]"
+PER_USER, PER_RUN = "[user]", "[run]"
 
 # No autoescape: these are configuration files, not HTML. An undefined name is an error, never an empty value.
 ENVIRONMENT = Environment(
@@ -142,14 +142,8 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
         role, options = _front(template, text)
         if role not in parts or not _holds(template, options, context):
             continue
-        path = "/" + template.removesuffix(".j2")
-        if PER_USER in path:
-            for user, keys in _authorized_keys(fleet, sources).items():
-                files[path.replace(PER_USER, user)] = _file(
-                    template, text, {**context, "user": user, "authorized_keys": keys}, role, options
-                )
-        else:
-            files[path] = _file(template, text, context, role, options)
+        for path, more in _paths(template, fleet, name, sources):
+            files[path] = _file(template, text, {**context, **more}, role, options)
     for role, wanted in parts.items():
         for path, source in wanted.copied.items():
             files[path] = File(sources.raw[source], role)
@@ -161,6 +155,19 @@ def desired(fleet: Fleet, name: str, sources: Sources) -> Desired:
         files |= _grafana(fleet, sources)
     digests = {role: sources.role_digests[role] for role in parts}
     return Desired(name, host.all_roles, dict(sorted(files.items())), parts, digests, dict(sources.secret_versions))
+
+
+def _paths(template: str, fleet: Fleet, name: str, sources: Sources) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where a template's text goes, with what it may name there: once, or for each of what its path stands for."""
+    path = "/" + template.removesuffix(".j2")
+    if PER_USER in path:
+        for user, keys in _authorized_keys(fleet, sources).items():
+            yield path.replace(PER_USER, user), {"user": user, "authorized_keys": keys}
+    elif PER_RUN in path:
+        for run, wanted in recurring.runs(fleet, name).items():
+            yield path.replace(PER_RUN, run), {"run": wanted}
+    else:
+        yield path, {}
 
 
 def _rules(fleet: Fleet, sources: Sources) -> dict[str, File]:
@@ -199,7 +206,7 @@ def template_context(fleet: Fleet, host: Host, name: str, parts: dict[Role, Part
         "guarded": guarded(fleet, name),
         "probes": probes(fleet),
         "alignment": fact_file(fleet),
-        "label": label.told(fleet),
+        "label": label.told(fleet, name),
         "authorities": authorities(fleet),
         "account": sessions.told(fleet, name),
         "hidden": [*HIDDEN, *sorted(path for wanted in parts.values() for path in wanted.secrets)],

@@ -3,6 +3,7 @@
     jobs.py start             JSON {"words": […]} on stdin; the job runs on, whoever asked is gone: {"id"}
     jobs.py look ID OUT ERR   what it said from these offsets on, and how it stands; waits a while for something new
     jobs.py stop ID           ends it
+    jobs.py follow WORD …     starts the verb, as `start` does, and ends with it; ends it when it is itself ended
     jobs.py list              the jobs that are kept, the latest last
     jobs.py run ID            in the unit: becomes the verb
     jobs.py ended ID          in the unit, when the verb is done: notes how it ended
@@ -34,6 +35,7 @@ UNITS = {"label": "spark-node-label@{}.service"}  # by verb: those that run as a
 STREAMS = ("out", "err")
 MOST_BYTES = 256 << 10  # of a stream at a time
 LOOK_S, EVERY_S = 5.0, 0.2  # how long a look waits for something new
+FOLLOW_S = 2.0  # between two looks of who only waits for the end
 KEPT_JOBS = 50
 MOST_REQUEST = 64 << 10
 
@@ -45,9 +47,8 @@ def folder_of(job: str) -> Path:
     return JOBS / job
 
 
-def start() -> dict[str, Any]:
-    """Start what stdin describes, and return its name at once."""
-    words = json.loads(sys.stdin.read(MOST_REQUEST))["words"]
+def start(words: list[str]) -> dict[str, Any]:
+    """Start the verb, and return the job's name at once."""
     job = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     JOBS.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in sorted(JOBS.iterdir())[: -KEPT_JOBS + 1]:
@@ -73,6 +74,19 @@ def unit_of(job: str) -> str:
         words = json.loads((folder / "request").read_text())["words"]
     verb = next((word for word in words if not word.startswith("-")), "")
     return UNITS.get(verb, UNIT).format(job)
+
+
+def follow(words: list[str]) -> int:
+    """Start the verb and wait; 0 however it ended, which its folder tells, and 1 when nobody saw its end."""
+    job = start(words)["id"]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        while (state := stand(job, folder_of(job))["state"]) == "running":
+            time.sleep(FOLLOW_S)
+    except SystemExit:
+        subprocess.run(["systemctl", "stop", unit_of(job)], check=False, capture_output=True)
+        raise
+    return 0 if state == "ended" else 1
 
 
 def look(job: str, offsets: dict[str, int]) -> dict[str, Any]:
@@ -146,13 +160,15 @@ def main() -> int:
         if verb in {"run", "ended"}:
             run(rest[0]) if verb == "run" else ended(rest[0])
             return 0
+        if verb == "follow":
+            return follow(rest)
         if verb == "stop":
             subprocess.run(["systemctl", "stop", unit_of(rest[0])], check=True, capture_output=True)
             answer = {"id": rest[0]}
         elif verb == "look":
             answer = look(rest[0], dict(zip(STREAMS, map(int, rest[1:3]), strict=True)))
         else:
-            answer = start() if verb == "start" else listed()
+            answer = start(json.loads(sys.stdin.read(MOST_REQUEST))["words"]) if verb == "start" else listed()
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         said = error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else str(error)
         print(said.strip() or error, file=sys.stderr)

@@ -30,11 +30,13 @@ def label() -> None:
 @SITE
 @click.option("--from", "first", help="The stage to begin with; otherwise fetch.")
 @click.option("--to", "last", help="The stage to end with; otherwise roi.")
+@click.option("--without-learning", is_flag=True, help="Leave out finetune, evaluate and promote.")
 @click.option("--afresh", is_flag=True, help="Begin a new run even where the last one did not come to its end.")
 @JSON
 def run(  # noqa: PLR0913  (the options of a verb)
-    project: Path, site_file: Path | None, first: str | None, last: str | None, *, afresh: bool, as_json: bool
-) -> None:
+    project: Path, site_file: Path | None, first: str | None, last: str | None,
+    *, without_learning: bool, afresh: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Run the stages, in order; safe to repeat.
 
     \b
@@ -49,6 +51,7 @@ def run(  # noqa: PLR0913  (the options of a verb)
     from workloads.label import flow, progress
 
     at, stages = flow.place(project, site_file), flow.between(first, last)
+    stages = tuple(name for name in stages if not (without_learning and name in flow.LEARNING))
     with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
         done = flow.run(at, stages, told, afresh=afresh)
     page = flow.report(at, done.id)
@@ -94,6 +97,21 @@ def rollback(project: Path, site_file: Path | None, version: int) -> int:
 
     words = flow.command(flow.place(project, site_file), "workloads.label.promoting", "--to", str(version))
     return subprocess.run(words, env=flow.environment(), check=False).returncode
+
+
+@label.command()
+@click.argument("name")
+@SITE
+def due(name: str, site_file: Path | None) -> int:
+    """Do the recurring run NAME, if it is due, as soon as it is its turn; its timer calls this.
+
+    \b
+    spark-node label due contracts-prepare
+    """  # noqa: D301  (click's mark for "do not re-wrap")
+    from workloads.label import site
+    from workloads.label.recurring import due as runs
+
+    return runs.run(site.load(site_file), name, site_file, _say)
 
 
 def _say(text: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 NVML_S, SYSTEMD_S = 5.0, 10.0
 LIBRARY = "libnvidia-ml.so.1"
@@ -64,12 +64,15 @@ def active(units: Sequence[str]) -> list[str]:
     return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
 
 
-def processes() -> tuple[list[int], str]:
-    """The ids of all processes that compute on a GPU; or none, and why NVML does not tell."""
-    command = [sys.executable, "-IS", sys.argv[0], ASK]
+def processes(asked: Sequence[str] = (), env: Mapping[str, str] | None = None) -> tuple[list[int], str]:
+    """The ids of all processes that compute on a GPU; or none, and why NVML does not tell.
+
+    `asked`: another program than this one that prints `answer`, in the environment `env`.
+    """
+    command = asked or [sys.executable, "-IS", sys.argv[0], ASK]
     pipe = subprocess.PIPE
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.DEVNULL, env=env)
     except OSError as error:
         return [], str(error.strerror)
     try:

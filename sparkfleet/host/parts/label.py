@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sparkfleet.host.parts import ROI_EXPORTER, RUNNING, Parts, Secret, sessions
+from sparkfleet.host.parts import ROI_EXPORTER, RUNNING, Parts, Secret, recurring, sessions
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ TOKEN, ADMIN_KEY, STORE_KEY = "label-studio-token", "calypso-admin-key", "s3.jso
 def label(fleet: Fleet, name: str) -> Parts:
     """The environment of the stages, built by the role node's program, the services' secrets, and the exporter."""
     return Parts(
-        units={"sparkfleet-roi-exporter.service": RUNNING, **sessions.units(fleet, name, Role.LABEL)},
+        units={
+            "sparkfleet-roi-exporter.service": RUNNING,
+            **sessions.units(fleet, name, Role.LABEL),
+            **dict.fromkeys(recurring.timers(fleet, name), RUNNING),
+        },
         zipapps={"/usr/local/lib/sparkfleet/roi-exporter.pyz": ROI_EXPORTER},
         secrets={f"{FOLDER}/{file}": Secret(source, f"label/{file}") for file, source in references(fleet).items()},
         environments=("label",),
@@ -45,7 +49,7 @@ def credentials(fleet: Fleet) -> dict[str, str]:
     return {name: f"{FOLDER}/{name}" for name in names}
 
 
-def site(fleet: Fleet) -> dict[str, Any]:
+def site(fleet: Fleet, name: str) -> dict[str, Any]:
     """/etc/sparkfleet/label.json, as workloads/label/site.py reads it; secrets by the names of `credentials`."""
     wanted, calypso = fleet.label, fleet.label.calypso
     url = calypso.url or fleet.calypso.url
@@ -63,12 +67,13 @@ def site(fleet: Fleet) -> dict[str, Any]:
         "label_studio": {"url": studio.url, "token_file": TOKEN} if studio else None,
         "models": _models(fleet),
         "calypso": served if url else None,
+        "recurring": recurring.told(fleet, name),
     }
 
 
-def told(fleet: Fleet) -> dict[str, Any]:
+def told(fleet: Fleet, name: str) -> dict[str, Any]:
     """What templates may name of the loop, on every host: the monitor scrapes it from elsewhere."""
-    return {"user": USER, "site": site(fleet), "credentials": credentials(fleet), "triton": _triton(fleet)}
+    return {"user": USER, "site": site(fleet, name), "credentials": credentials(fleet), "triton": _triton(fleet)}
 
 
 def _triton(fleet: Fleet) -> dict[str, str]:
@@ -114,4 +119,5 @@ def expected(fleet: Fleet, name: str) -> dict[str, Any]:
         "workspace": str(fleet.label.workspace),
         "credentials": sorted(credentials(fleet)),
         "port": fleet.label.port,
+        "timers": {unit: run["calendar"] for unit, run in recurring.timers(fleet, name).items()},
     }
