@@ -11,15 +11,14 @@ import datetime as dt
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from workloads.errors import ConfigError, DamagedError, printable
-from workloads.label import drawing, flow, runs
-from workloads.label.progress import figure, summary
+from workloads.label import drawing, flow, rendering, runs
+from workloads.label.progress import summary
 from workloads.label.records import (
     Converted,
     Document,
@@ -40,7 +39,7 @@ from workloads.label.status import serving
 if TYPE_CHECKING:
     from workloads.label.workspace import Workspace
 
-PAGES, TEMPLATE = "pages", "run.html.j2"
+TEMPLATE = "run.html.j2"
 MOST_ROWS = 20
 TONES = {State.DONE: "good", State.FAILED: "bad", State.RUNNING: "warn"}
 R = TypeVar("R", bound=Record)
@@ -84,8 +83,9 @@ def page(work: Workspace, run: Run, now: dt.datetime) -> str:
         "published": len(work.read(Published, "published.jsonl")),
         "reviewed": len({each.item for each in reviews if not each.skipped}),
     }
-    return _environment().get_template(TEMPLATE).render(
-        run=run, state=state(run), tones=TONES, now=now, folder=str(work.folder), figure=figure, summary=summary,
+    return rendering.page(
+        TEMPLATE,
+        run=run, state=state(run), tones=TONES, now=now, folder=str(work.folder), summary=summary,
         counts=counts, aside=aside, promotions=promotions, serving=serving(promotions), most=MOST_ROWS,
         roi=roi, accepted=accepted(roi.shown) if roi else None, evaluation=evaluation,
         verdict=_one(work, Verdict, f"candidates/{candidate}/verdict.json") if candidate else None,
@@ -162,40 +162,11 @@ def state(run: Run) -> tuple[str, str]:
     return ("good", "done") if run.ended_at else ("warn", "not at its end")
 
 
-def duration(seconds: float) -> str:
-    """In the unit that fits: 42 s, 3.5 min, 5.2 h, 6.1 days."""
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def shown_as_text(value: Any) -> Any:
-    """Without what no page should hold: control characters of documents and servers, but for ends of lines."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(each if each.isprintable() or each == "\n" else "?" for each in value)
-
-
 def _one(work: Workspace, kind: type[R], name: str) -> R | None:
     """A record in a file of its own; None where there is none, or one of another version."""
     with suppress(OSError, DamagedError):
         return work.one(kind, name)
     return None
-
-
-def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("workloads.label", PAGES),  # a folder here, a zipapp on hosts
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=shown_as_text,
-    )
-    found.filters["time"] = lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC"
-    found.filters |= {"harmless": printable, "duration": duration}
-    return found
 
 
 if __name__ == "__main__":
