@@ -86,6 +86,37 @@ def status(project: Path, site_file: Path | None, *, as_json: bool) -> None:
 @label.command()
 @PROJECT
 @SITE
+@click.option("--dry-run", is_flag=True, help="Only say what the next turn would be.")
+@JSON
+def campaign(project: Path, site_file: Path | None, *, dry_run: bool, as_json: bool) -> int:
+    """Take a campaign one turn further: learn from what people said, choose what they see next; or stop.
+
+    A project with a section [campaign] publishes rounds: the items that teach most, few that are drawn by chance, and
+    none any more when nothing is gained or the minutes are spent. Safe to repeat; a round that people are at is left.
+
+    \b
+    spark-node label campaign --project examples/contracts
+    """  # noqa: D301  (click's mark for "do not re-wrap")
+    from workloads.label import flow, progress
+    from workloads.label.campaigning import shown
+
+    at = flow.place(project, site_file)
+    shown.check(at.params)
+    if dry_run:
+        return subprocess.run(flow.command(at, shown.MODULE), env=flow.environment(), check=False).returncode
+    with progress.fitting(flow.TURN, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
+        done = flow.run(at, flow.TURN, told)
+    page = flow.report(at, done.id, shown.MODULE, shown.FILE)
+    flow.report(at, done.id)
+    if done.failed:
+        raise flow.failure(done.failed)
+    shown.show(at.work, at.params, page, as_json=as_json)
+    return 0
+
+
+@label.command()
+@PROJECT
+@SITE
 @click.option("--to", "version", type=click.IntRange(1), required=True, help="The version that shall serve.")
 def rollback(project: Path, site_file: Path | None, version: int) -> int:
     """Let an older version serve on Calypso again; what it takes the place of is never promoted again by itself.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WIDTH, ROW, NAMES, FIGURES = 560, 26, 150, 120  # in pixels; names are left of the plot, figures right of it
 PLOT = WIDTH - NAMES - FIGURES
+HEIGHT, TOP, AXIS, INSET = 240, 8, 40, 12  # of a plot with two axes: its height, and what is left around it
 LONGEST_NAME = 22  # characters that fit
 
 
@@ -66,6 +67,50 @@ def intervals(rows: Sequence[tuple[str, Sequence[Range], int]], series: Sequence
             )
         drawn.append(_text(NAMES + PLOT + 12, top + 17, f"n = {count:,}", colour="var(--soft)"))
     return _svg(drawn, len(rows) * ROW + 20, title, [(name, place + 1) for place, name in enumerate(series)])
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A point of a curve: a value from 0 to 1 with its interval, at a number that is no less than 0."""
+
+    at: float
+    value: float
+    low: float
+    high: float
+
+
+def curves(lines: Sequence[Sequence[Spot]], series: Sequence[str], title: str, axis: str) -> str:
+    """A line through each series' spots, with their whiskers; both axes begin at 0, `axis` names the lower one.
+
+    Series lie a little apart, so that whiskers at one place can be told from another.
+    """
+    end = max((spot.at for line in lines for spot in line), default=0) or 1
+    drawn = []
+    for at in range(0, 11, 2):
+        y = HEIGHT * (1 - at / 10) + TOP
+        drawn.append(f'<line x1="{AXIS}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--rule)"/>')
+        drawn.append(_text(AXIS - 8, y + 4, f"{at / 10:.1f}", "end", "var(--soft)"))
+    for part in range(5):
+        x = AXIS + INSET + (WIDTH - AXIS - 2 * INSET) * part / 4
+        drawn.append(_text(x, TOP + HEIGHT + 18, f"{end * part / 4:,.0f}", "middle", "var(--soft)"))
+    drawn.append(_text(WIDTH, TOP + HEIGHT + 34, axis, "end", "var(--soft)"))
+    for number, line in enumerate(lines):
+        colour, aside = f"var(--s{number + 1})", 3 * number
+        placed = [(AXIS + INSET + (WIDTH - AXIS - 2 * INSET) * spot.at / end + aside, spot) for spot in line]
+        path = " ".join(f"{x:.1f},{_height(spot.value):.1f}" for x, spot in placed)
+        drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for x, spot in placed:
+            told = f"{series[number]}: {spot.value:.3f}, {spot.low:.3f} to {spot.high:.3f}, at {spot.at:,.0f}"
+            low, value, high = (_height(each) for each in (spot.low, spot.value, spot.high))
+            drawn.append(
+                f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{colour}"/>'
+                f'<circle cx="{x:.1f}" cy="{value:.1f}" r="4" fill="{colour}"><title>{escape(told)}</title></circle>'
+            )
+    return _svg(drawn, TOP + HEIGHT + 36, title, [(name, at + 1) for at, name in enumerate(series) if lines[at]])
+
+
+def _height(value: float) -> float:
+    return TOP + HEIGHT * (1 - value)
 
 
 def spans(rows: Sequence[tuple[str, float, float, str]], title: str) -> str:

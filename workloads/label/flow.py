@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 STAGES = ("fetch", "convert", "preannotate", "publish", "collect", "finetune", "evaluate", "promote", "roi")
 APART = ("compare",)  # stages of verbs of their own, which no run of all has
+# A campaign's turn: what people said is learned from before the next items are chosen.
+TURN = ("fetch", "convert", "collect", "finetune", "evaluate", "promote", "preannotate", "publish", "roi")
 BEFORE_LEARNING, LEARNING = ("fetch", "convert"), ("finetune", "evaluate", "promote")
 REPORT_S = 120  # at most
 PACKAGE = Path(__file__).resolve().parents[2]  # the folder that `workloads` lies in: the stages' Python finds it there
@@ -124,16 +126,16 @@ def run(at: Place, stages: tuple[str, ...], told: Told, *, afresh: bool = False)
     return record
 
 
-def report(at: Place, run_id: str) -> Path | None:
-    """Make the run's page; None when that fails, which no run fails for: the log says why."""
+def report(at: Place, run_id: str, module: str = "workloads.label.report", file: str = runs.REPORT) -> Path | None:
+    """Make a page of the run; None when that fails, which no run fails for: the log says why."""
     with log(at.work, run_id, "report").open("ab") as sink:
-        words = command(at, "workloads.label.report", run_id)
+        words = command(at, module, run_id)
         try:
             done = subprocess.run(words, stdout=sink, stderr=sink, env=environment(), timeout=REPORT_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             sink.write(f"{error}\n".encode())
             return None
-    return at.work.path(runs.FOLDER, run_id, runs.REPORT) if done.returncode == 0 else None
+    return at.work.path(runs.FOLDER, run_id, file) if done.returncode == 0 else None
 
 
 def failure(step: Step) -> NodeError:

@@ -1,4 +1,4 @@
-"""A template of pages/ and what is to be shown → a page: one file that loads nothing. The loop's reports come from here."""
+"""A template of pages/ and what is to be shown → a page: one file that loads nothing. The loop's are made here."""
 
 from __future__ import annotations
 

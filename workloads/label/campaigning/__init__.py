@@ -7,7 +7,7 @@ spending    reviews → minutes spent, and how many items the rest is good for
 stopping    rounds, points and minutes → why the campaign is over, if it is
 curve       candidates → what each is worth, on the held-out set and on drawn items that it did not learn from
 turn        the edge: what publish sends while a campaign runs
-page        all of it → campaign.html
+state       the workspace → how the campaign stands; shown and page tell it
 
 templates   "{PARTY} pays {AMOUNT}." → sentences whose spans are exact
 synthetic   a project's templates → examples, marked as made up, never more than their share
