@@ -16,6 +16,7 @@ from workloads import errors
 
 GROUPS = {
     "datasets": "Mirror versions of data sets from the object store onto this machine.",
+    "images": "Make the label loop's container images, and look into them.",
     "label": "Turn an archive into labels and a model, with the people who know it.",
 }
 
@@ -50,6 +51,7 @@ def spark_node() -> None:
     spark-node datasets publish   a folder becomes a data set's next version
     spark-node label run          an archive becomes items to review, reviews become a model that serves
     spark-node label status       how far that is
+    spark-node images build       the loop's container images, inspected, each with its bill of materials
     """  # noqa: D301  (click's mark for "do not re-wrap")
 
 
