@@ -2,6 +2,7 @@
 
 label    what the stages of workloads/label run with: torch, transformers, Docling, ONNX Runtime (5 GB on the disk)
 review   Label Studio, the server
+ray      what machines share work with (workloads/label/spreading)
 rolesanywhere   AWS' own client of IAM Roles Anywhere, for tests
 triton   NVIDIA's tritonserver, as nvidia-pytriton brings it
 checkov  reads the plan of the AWS side (tests)

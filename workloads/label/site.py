@@ -65,7 +65,12 @@ class Ray(Section):
     own_address: str  # by which the others reach this machine
     token_file: SecretFile  # the same on all of them, mode 0600
     packages: Path = Path(f"/opt/sparkfleet/ray/lib/python{sysconfig.get_python_version()}/site-packages")
-    share_mib: int = Field(default=128, ge=1)  # of a machine's share of the work, on its way to it
+    store_mib: int = Field(default=1024, ge=128)  # of unified memory, for what is on its way between machines
+
+    @property
+    def share_bytes(self) -> int:
+        """Of a machine's share of the work: two of them and their results fit into the store."""
+        return self.store_mib << 18
 
 
 class Site(Section):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from workloads.errors import ConfigError, ServiceError, printable
+from workloads.label.spreading import machine
 from workloads.label.spreading.hand import Hand, Order, Said
 
 if TYPE_CHECKING:
@@ -137,14 +138,12 @@ class Crew:
             num_cpus=node["Resources"].get("CPU", 0), num_gpus=node["Resources"].get("GPU", 0),
             scheduling_strategy=there, max_restarts=0, max_task_retries=0,
         ).remote(self.order, self._given)  # fmt: skip
-        return Member(node["NodeManagerHostname"], actor, actor.ready.remote())
+        return Member(f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})", actor, actor.ready.remote())
 
 
 def imported(site: Ray) -> Any:
     """Ray, from its own folder, behind all that this environment has; raises ConfigError without it."""
-    os.environ.update({
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(site.token_file), "RAY_USAGE_STATS_ENABLED": "0",
-    })  # fmt: skip
+    os.environ.update(machine.environment(site))
     if str(site.packages) not in sys.path:
         sys.path.append(str(site.packages))
     try:

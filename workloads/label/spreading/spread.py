@@ -45,7 +45,7 @@ def run(context: Context, job: Job, pieces: list[Piece]) -> Report:
     """Until all is done. Raises the first machine's error when none is left that can, ServiceError when none comes."""
     site = context.site.ray
     assert site  # noqa: S101  (who has none does it alone)
-    spread = Spread(job, Ledger.of(pieces, site.share_mib << 20))
+    spread = Spread(job, Ledger.of(pieces, site.share_bytes))
     began = seen = time.monotonic()
     if pieces:
         with Crew(site, job.order, job.common()) as crew:
