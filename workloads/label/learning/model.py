@@ -5,7 +5,8 @@ The same folder lies in Calypso's repository, as a candidate, and in serving/<ve
 
 from __future__ import annotations
 
-import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,13 @@ import numpy as np
 from workloads.errors import DamagedError, MissingModelError
 from workloads.label.learning import bio, decode
 from workloads.label.learning.decode import Read, Said
-from workloads.label.learning.folder import MODEL, TOKENIZER, card
+from workloads.label.learning.folder import MODEL, TOKENIZER, card, digest
 from workloads.label.learning.network import Network
 from workloads.label.learning.tokens import Tokenizer
-from workloads.label.learning.windows import believed, windows
+from workloads.label.learning.windows import alike, believed, windows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from workloads.label.learning.bio import Word
@@ -44,16 +45,24 @@ class Reader:
         self._size, self._overlap = room(most, overlap, tokenizer.frame)
 
     def read(self, texts: Sequence[str], batch: int) -> list[Read]:
-        """Every text; windows of like length go through the network together, `batch` at a time."""
+        """Every text; windows of like length go through the network together, at most `batch` at a time."""
         given = [self._windowed(each.ids, each.words) for each in self._tokenizer.read(texts)]
-        order = [(at, number) for at, text in enumerate(given) for number in range(len(text.windows))]
-        order.sort(key=lambda place: len(given[place[0]].windows[place[1]][2]))
-        for start in range(0, len(order), batch):
-            places = order[start : start + batch]
-            rows = self._network.logits([given[at].windows[number][2] for at, number in places])
-            for (at, number), row in zip(places, rows, strict=True):
-                given[at].rows[number] = row
+        places = [(text, number) for text in given for number in range(len(text.windows))]
+        asked = [text.windows[number][2] for text, number in places]
+        batches = alike([len(each) for each in asked], batch, self._network.most_tokens)
+        answers = self._logits([[asked[each] for each in numbers] for numbers in batches])
+        for numbers, rows in zip(batches, answers, strict=True):
+            for each, row in zip(numbers, rows, strict=True):
+                text, number = places[each]
+                text.rows[number] = row
         return [Read(text.words, self._of_words(text)) for text in given]
+
+    def _logits(self, batches: list[list[list[int]]]) -> Iterable[list[Logits]]:
+        """Of each batch, in order; as many at a time as the network takes."""
+        if self._network.at_once == 1:
+            return map(self._network.logits, batches)
+        with ThreadPoolExecutor(self._network.at_once) as pool:
+            return list(pool.map(self._network.logits, batches))
 
     def _windowed(self, ids: list[int], words: list[Word]) -> Windowed:
         places = windows(len(ids), self._size, self._overlap) if words else []
@@ -73,12 +82,15 @@ class Reader:
 
 
 class Model:
-    """A whole model. Raises MissingModelError when a file is not there, DamagedError when one is not the card's."""
+    """A whole model. Raises MissingModelError when a file is not there, DamagedError when one is not the card's.
 
-    def __init__(self, folder: Path, overlap: int) -> None:
+    It answers most texts a second with a batch on each core; a single text is answered soonest by all cores, `alone`.
+    """
+
+    def __init__(self, folder: Path, overlap: int, *, alone: bool = False) -> None:
         self.card = card(folder)
         try:
-            digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (MODEL, TOKENIZER)]
+            digests = [digest(folder / name) for name in (MODEL, TOKENIZER)]
         except FileNotFoundError as error:
             raise MissingModelError(f"{error.filename} is not there") from None
         if digests != [self.card.onnx_sha256, self.card.tokenizer_sha256]:
@@ -88,7 +100,8 @@ class Model:
                 next_step="move the folder away and run again.",
             )
         self.outputs = bio.outputs(self.card.labels)
-        network, tokenizer = Network(folder / MODEL), Tokenizer(folder / TOKENIZER)
+        network = Network(folder / MODEL, 1 if alone else len(os.sched_getaffinity(0)))
+        tokenizer = Tokenizer(folder / TOKENIZER)
         self._reader = Reader(tokenizer, network, self.card.max_tokens, overlap)
 
     def say(self, texts: Sequence[str], batch: int) -> list[Said]:

@@ -75,10 +75,10 @@ def words(text: str, offsets: Sequence[tuple[int, int]], numbers: Sequence[int |
         if start >= end:  # a token that stands for nothing of the text
             continue
         last = found[-1] if found else None
-        if last:
-            last = found[-1] = last._replace(end=_reach(text, last.end, start))
+        if last and (reached := _reach(text, last.end, start)) != last.end:
+            last = found[-1] = last._replace(end=reached)
         if last and (belongs == number or start < last.end or (start == last.end and joins(text[start]))):
-            found[-1] = last._replace(end=max(last.end, end))
+            found[-1] = Word(last.start, max(last.end, end), last.token)
         else:
             found.append(Word(_reach_back(text, start, last.end if last else 0), end, token))
         number = belongs

@@ -1,7 +1,8 @@
-"""Tokens of a long text → overlapping windows that a network can take, and which one to believe about a token. Pure."""
+"""Tokens of a long text → overlapping windows that a network can take, in batches; and which one to believe. Pure."""
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,30 @@ if TYPE_CHECKING:
 def windows(count: int, size: int, overlap: int) -> list[range]:
     """Windows of at most `size` tokens over `count` of them, each sharing at least `overlap` with the one before.
 
-    All but a lone one are full: the last begins early enough. No tokens, no windows.
+    As few as can be, and all of one length, no longer than that takes. No tokens, no windows.
     """
-    starts = range(0, max(count - size, 0), size - overlap)
-    return [range(start, start + size) for start in starts] + ([range(max(count - size, 0), count)] if count else [])
+    if count <= size:
+        return [range(count)] if count else []
+    number = math.ceil((count - overlap) / (size - overlap))
+    length = math.ceil((count + (number - 1) * overlap) / number)
+    starts = [(count - length) * at // (number - 1) for at in range(number)]
+    return [range(start, start + length) for start in starts]
+
+
+def alike(lengths: Sequence[int], most: int, tokens: int) -> list[list[int]]:
+    """The numbers of windows of such lengths, in batches of like length, the longest first.
+
+    A batch has at most `most` windows, and `tokens` together with what fills them up to its longest one, if it has more
+    than that one.
+    """
+    found: list[list[int]] = []
+    for number in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
+        last = found[-1] if found else []
+        if 0 < len(last) < most and (len(last) + 1) * lengths[last[0]] <= tokens:
+            last.append(number)
+        else:
+            found.append([number])
+    return found
 
 
 def believed(among: Sequence[range]) -> list[range]:

@@ -114,17 +114,17 @@ def judge(
         run=candidate.run, serving=served.name if served else None, test_set=version, items=len(questions),
         documents=len(found[0]), candidate=scored[0], incumbent=scored[1] if served else None, difference=lead,
         difference_low=least, confidence=confidence,
-        latency_ms=latency_ms(models[0], questions, params.preannotate.batch),
+        latency_ms=latency_ms(Model(candidate.folder, params.preannotate.overlap_tokens, alone=True), questions),
         at=dt.datetime.now(dt.UTC),
     ), None if error is None else round(error, 4)  # fmt: skip
 
 
-def latency_ms(model: Model, questions: list[Question], batch: int) -> float:
+def latency_ms(model: Model, questions: list[Question]) -> float:
     """p95 of one item at a time, from its text to its spans; of some hundred of them, warmed up."""
     took = []
     for number, question in enumerate([*questions[:WARMING], *questions[:TIMED]]):
         began = time.perf_counter()
-        model.say([question.text], batch)
+        model.say([question.text], 1)
         if number >= min(WARMING, len(questions)):
             took.append((time.perf_counter() - began) * 1000)
     return sorted(took)[math.ceil(SLOWEST * len(took)) - 1]

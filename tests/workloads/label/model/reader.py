@@ -62,7 +62,9 @@ def words(kind: str, text: str) -> object:
 
 
 class Echo:
-    """A network whose answer about a token is the token itself."""
+    """A network whose answer about a token is the token itself, given for several batches at the same time."""
+
+    most_tokens, at_once = 30, 3
 
     def logits(self, windows: Sequence[Sequence[int]]) -> list[Any]:
         """One output."""

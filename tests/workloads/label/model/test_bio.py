@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from workloads.label.learning import bio, decode
 from workloads.label.learning.bio import Run, Word
-from workloads.label.learning.windows import believed, windows
+from workloads.label.learning.windows import alike, believed, windows
 from workloads.label.records import Span
 
 LABELS = ["A", "B"]
@@ -71,16 +71,33 @@ def test_outputs_are_in_the_order_that_calypso_is_told() -> None:
 
 @given(st.integers(0, 400), st.integers(3, 60), st.integers(0, 29))
 def test_windows_hold_every_token_and_believe_one_each(count: int, size: int, overlap: int) -> None:
-    """Each token is believed from one window, with half the overlap around it wherever the text goes on."""
+    """Each token is believed from one window, with half the overlap around it wherever the text goes on.
+
+    The windows are of one length, and one less would not do.
+    """
     overlap = min(overlap, (size - 1) // 2)
     places = windows(count, size, overlap)
     mine = believed(places)
 
     assert [at for each in mine for at in each] == list(range(count))
+    assert len({len(place) for place in places}) <= 1
+    assert len(places) <= 1 or size + (len(places) - 2) * (size - overlap) < count
     for place, own in zip(places, mine, strict=True):
-        assert len(place) == min(size, count)
+        assert len(place) <= size
         assert place.start == 0 or own.start - place.start >= overlap // 2
         assert place.stop == count or place.stop - own.stop >= overlap // 2
+
+
+@given(st.lists(st.integers(2, 40)), st.integers(1, 5), st.integers(2, 60))
+def test_batches_hold_every_window_once_and_waste_little(lengths: list[int], most: int, tokens: int) -> None:
+    """None is too large, filled up as it is, and no window is in a batch with a longer one than it must be."""
+    batches = alike(lengths, most, tokens)
+
+    assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
+    assert [lengths[number] for batch in batches for number in batch] == sorted(lengths, reverse=True)
+    for batch in batches:
+        assert len(batch) <= most
+        assert len(batch) == 1 or len(batch) * lengths[batch[0]] <= tokens
 
 
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
