@@ -40,14 +40,23 @@ def improvement(candidate: Counts, incumbent: Counts, confidence: float) -> tupl
 
     The second is above 0 exactly when at most 1 - confidence of all exchanges lead by as much as what was seen.
     """
-    documents = len(candidate)
-    if documents == 0:
+    if len(candidate) == 0:
         return 0.0, -1.0
-    totals, moved = np.stack([candidate.sum(axis=0), incumbent.sum(axis=0)]), incumbent - candidate
-    leads = np.concatenate([_lead(totals, part @ moved) for part in _exchanges(documents)])
+    leads = exchanged(candidate, incumbent)
     beyond = int((1 - confidence) * len(leads) + 1e-9)  # so many may be as great or greater
     chance = float(np.partition(leads, len(leads) - 1 - beyond)[len(leads) - 1 - beyond])
     return float(leads[0]), max(float(leads[0]) - chance, -1.0)
+
+
+def exchanged(candidate: Counts, incumbent: Counts) -> Counts:
+    """The candidate's lead after each exchange of documents; the first one is what was seen."""
+    totals, moved = np.stack([candidate.sum(axis=0), incumbent.sum(axis=0)]), incumbent - candidate
+    return np.concatenate([_lead(totals, part @ moved) for part in _exchanges(len(candidate))])
+
+
+def shared(confidence: float, looks: int) -> float:
+    """What each of so many candidates must show, so that all together are wrong no oftener than one (Bonferroni)."""
+    return 1 - (1 - confidence) / max(1, looks)
 
 
 def decide(params: Params, card: ModelCard, evaluation: Evaluation, serving: str | None, now: dt.datetime) -> Verdict:
@@ -108,7 +117,7 @@ def _better(params: Params, evaluation: Evaluation) -> list[str]:
         return [f"nothing shows at {wanted:.0%} confidence that it is better than {evaluation.serving}"]
     if evaluation.difference_low > 0:
         return []
-    least = f"at {evaluation.confidence:.0%} confidence at least {evaluation.difference_low:+.3f}"
+    least = f"at {evaluation.confidence * 100:.4g}% confidence at least {evaluation.difference_low:+.3f}"
     n = f"n = {evaluation.documents} documents"
     return [f"F1 {evaluation.difference:+.3f} to {evaluation.serving}, {least} ({n}): that is not above 0"]
 

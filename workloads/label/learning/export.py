@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 OPSET = 18
 AT_ONCE = 16
 
@@ -47,13 +49,26 @@ def export(model: Any, file: Path) -> None:
         )  # fmt: skip
 
 
+class Weights:
+    """A model as it was trained, where it was trained; asked as learning.network.Network is."""
+
+    most_tokens, at_once = 1 << 16, 1
+
+    def __init__(self, model: Any) -> None:
+        self._bare, self._device = Bare(model), next(model.parameters()).device
+
+    def logits(self, windows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """The logits of each window, as (tokens, outputs)."""
+        with torch.no_grad():
+            given = self._bare(*(torch.from_numpy(side).to(self._device) for side in padded(windows))).cpu().numpy()
+        return [row[: len(window)] for row, window in zip(given, windows, strict=True)]
+
+
 def parity(model: Any, file: Path, windows: Sequence[Sequence[int]]) -> float:
     """The greatest difference of any logit over these windows, torch to ONNX Runtime, filled up as batches are."""
-    bare, network, most = Bare(model), Network(file), 0.0
+    ours, network, most = Weights(model), Network(file), 0.0
     for start in range(0, len(windows), AT_ONCE):
         batch = windows[start : start + AT_ONCE]
-        with torch.no_grad():
-            ours = bare(*map(torch.from_numpy, padded(batch))).numpy()
-        for row, logits in zip(ours, network.logits(batch), strict=True):
-            most = max(most, float(np.abs(row[: len(logits)] - logits).max()))
+        for row, logits in zip(ours.logits(batch), network.logits(batch), strict=True):
+            most = max(most, float(np.abs(row - logits).max()))
     return most

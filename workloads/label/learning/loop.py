@@ -64,6 +64,23 @@ def train(model: Any, windows: Sequence[Taught], pace: Pace, folder: Path, tell:
     return training.steps - began
 
 
+def gpus() -> int:
+    """How many there are; does not begin CUDA."""
+    return int(torch.cuda.device_count())
+
+
+def free_bytes() -> int | None:
+    """What this process may still take of its GPU; None where that is the host's memory, or there is none."""
+    if not torch.cuda.is_available() or torch.cuda.get_device_properties(0).is_integrated:
+        return None
+    return int(torch.cuda.mem_get_info()[0])
+
+
+def threads(count: int) -> None:
+    """So many for a step on the CPU; the last digits of what is learned depend on it."""
+    torch.set_num_threads(count)
+
+
 def repeatable() -> None:
     """From now on the same steps make the same numbers on the same machine; costs a few per cent of a GPU's time."""
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when CUDA begins

@@ -100,7 +100,9 @@ def finished(context: Context, given: Lesson, state: Path) -> Report:
         versions=versions(), trained_at=dt.datetime.now(dt.UTC),
     )  # fmt: skip
     made.put(CARD, card.model_dump_json(indent=1).encode())
-    made.folder.rename(context.work.path(candidates.FOLDER, context.run))
+    into = context.work.path(candidates.FOLDER, context.run)
+    into.parent.mkdir(exist_ok=True)
+    made.folder.rename(into)
     return {
         "examples": len(given.examples), "apart": len(given.apart), "windows": len(given.windows),
         "parity": float(f"{card.parity:.2g}"), "temperature": temperature, **told,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workloads.label.learning.bio import Word
+    from workloads.label.learning.export import Weights
     from workloads.label.learning.network import Logits
 
 
@@ -40,7 +41,7 @@ class Windowed:
 class Reader:
     """Tokenizer and network; `most` tokens of a window, frame included, of which about `overlap` are seen twice."""
 
-    def __init__(self, tokenizer: Tokenizer, network: Network, most: int, overlap: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, network: Network | Weights, most: int, overlap: int) -> None:
         self._tokenizer, self._network = tokenizer, network
         self._size, self._overlap = room(most, overlap, tokenizer.frame)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloads.label.records import Span
+    from workloads.label.testset import HeldOut
 
     Counts = NDArray[np.float64]  # documents x labels x (right, told, true)
 
@@ -38,6 +39,12 @@ class Question:
     document: str
     text: str
     truth: Sequence[Span]
+
+
+def asked(held: HeldOut) -> list[Question]:
+    """A test set's questions."""
+    truth = {review.item: review.spans for review in held.reviews}
+    return [Question(item.document, item.text, truth[item.id]) for item in held.items]
 
 
 def counts(questions: Sequence[Question], told: Sequence[Sequence[Span]], labels: Sequence[str]) -> Counts:
@@ -77,7 +84,7 @@ def interval(found: Counts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if len(found) < 2:
         return np.zeros(labels), np.ones(labels)
     side = level((1 - CONFIDENCE) / 2, len(found))
-    drawn = np.concatenate([f1(draw) for draw in _draws(found)])
+    drawn = np.concatenate([f1(draw) for draw in draws(found)])
     low, high = np.quantile(drawn, [side, 1 - side], axis=0)
     return low, high
 
@@ -109,7 +116,7 @@ def _with_all(found: Counts) -> Counts:
     return np.concatenate([found, found.sum(axis=1, keepdims=True)], axis=1)
 
 
-def _draws(found: Counts) -> Iterator[Counts]:
+def draws(found: Counts) -> Iterator[Counts]:
     """Sums over as many documents as there are, drawn with replacement; the same draws every time."""
     documents = len(found)
     chance = np.random.default_rng(SEED)

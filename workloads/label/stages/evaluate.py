@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from workloads.label import gate, testset
+from workloads.label.comparing.result import comparisons, looks
 from workloads.label.learning import calibration, candidates, scoring, serving
 from workloads.label.learning.candidates import EVALUATION, VERDICT
 from workloads.label.learning.examples import seeds
@@ -61,8 +62,7 @@ def run(context: Context) -> Report:
 def held_out(context: Context, candidate: Candidate) -> tuple[str, list[Question]]:
     """The newest test set; where there is none, what the first model's training kept apart of the seeds."""
     if held := testset.newest(context.work):
-        truth = {review.item: review.spans for review in held.reviews}
-        return held.version, [Question(item.document, item.text, truth[item.id]) for item in held.items]
+        return held.version, scoring.asked(held)
     apart, file = (
         {each.digest for each in candidate.learned if each.apart and each.at is None},
         context.params.finetune.seeds,
@@ -101,7 +101,7 @@ def judge(
         context.tell(number, len(models), "models asked")
     found = [scoring.counts(questions, [one.spans for one in told], labels) for told in said]
     scored = [scoring.scores(each, labels) for each in found]
-    confidence = params.gate.confidence
+    confidence = gate.shared(params.gate.confidence, looks(comparisons(context.work), candidate.run))
     whole = [each.sum(axis=1) for each in found]
     lead, least = gate.improvement(whole[0], whole[1], confidence) if served else (None, None)
     told = [span for one in said[0] for span in one.spans]

@@ -6,28 +6,20 @@ last checkpoint, in this run or another, as long as examples and recipe are the 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
 from typing import TYPE_CHECKING
 
-from workloads.errors import MissingModelError
-from workloads.label.learning import candidates, serving
-from workloads.label.learning.candidates import Recipe
+from workloads.label.learning import candidates, recipes, serving
 from workloads.label.learning.examples import reviewed, seeds, training_sha256, unseen
-from workloads.label.learning.folder import TOKENIZER
 from workloads.label.records import Item, Review
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from workloads.label.learning.candidates import Candidate
+    from workloads.label.learning.candidates import Candidate, Recipe
     from workloads.label.learning.examples import Example
     from workloads.label.params import Finetune
     from workloads.label.stages import Context, Report
-
-WEIGHTS = "model.safetensors"
 
 
 def run(context: Context) -> Report:
@@ -39,8 +31,8 @@ def run(context: Context) -> Report:
     first = last is None and len(examples) < params.finetune.least_new_reviews and not serving.served(context)
     if first and params.finetune.seeds:
         examples = seeds(params.folder / params.finetune.seeds, params.labels)
-    base = base_of(context)
-    recipe = recipe_of(context, base)
+    base = recipes.base_of(context, params.finetune.base)
+    recipe = recipes.recipe_of(context, base)
     why_not = nothing_new(examples, recipe, last, params.finetune)
     if last and last.run == context.run:
         why_not = "this run has made its candidate"
@@ -73,29 +65,3 @@ def nothing_new(examples: list[Example], recipe: Recipe, last: Candidate | None,
     if training_sha256(examples) == last.card.training_sha256 or len(new) < settings.least_new_reviews:
         return f"{len(new)} new reviews since the last candidate, {settings.least_new_reviews} are wanted"
     return ""
-
-
-def base_of(context: Context) -> Path:
-    """The folder of the model that the next one begins with: the project's own, or the machine's."""
-    own = context.params.finetune.base
-    return context.params.folder / own if own else context.site.base_model
-
-
-def recipe_of(context: Context, base: Path) -> Recipe:
-    """What the next model is to be made with; raises MissingModelError."""
-    params, settings = context.params, context.params.finetune
-    total = hashlib.sha256()
-    for name in (WEIGHTS, TOKENIZER):
-        try:
-            total.update((base / name).read_bytes())
-        except OSError:
-            raise MissingModelError(
-                f"{base / name} is not there",
-                usually="no base model was put on this machine, or its weights are a pickle, which is not read",
-                next_step="put one there, or name another folder with finetune.base in project.toml.",
-            ) from None
-    return Recipe(
-        base=base.name, base_sha256=total.hexdigest(), labels=params.labels, epochs=settings.epochs,
-        batch=settings.batch, learning_rate=settings.learning_rate, seed=settings.seed,
-        window_tokens=params.preannotate.window_tokens, overlap_tokens=params.preannotate.overlap_tokens,
-    )  # fmt: skip
