@@ -10,7 +10,7 @@ import click
 from lab import calypso as triton
 from lab import down as downing
 from lab import env as environment
-from lab import gb10, labelling, network, record, spark, stack, summary, tailnet
+from lab import gb10, imaging, labelling, network, record, spark, stack, summary, tailnet
 from lab import up as upping
 from lab.errors import LabError
 from lab.instance import OCTETS, Instance
@@ -116,6 +116,19 @@ def label(name: str) -> None:
     with Progress() as progress:
         labelling.up(instance, progress.step)
         labelling.show(instance, progress.console)
+
+
+@verbs.command()
+@named
+@click.argument("only", nargs=-1)
+def images(name: str, only: tuple[str, ...]) -> None:
+    """Build the label loop's images ONLY, or all, in a container engine of the lab's own."""
+    instance = Instance.named(name)
+    record.claim(instance)
+    with Progress() as progress:
+        for image, told in imaging.build(instance, progress.step, only).items():
+            click.echo(f"{image}  {told['id']}  {told['stored_bytes'] / 1e9:.2f} GB, {told['packages']} packages")
+        click.echo(f"engine: {imaging.engine.program(instance)}")
 
 
 @verbs.command()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lab import cache, env, mounts, network, record, stack
+from lab.imaging import engine
 from lab.instance import BRIDGE, CHECKOUT, OCTETS, TABLE, Instance
 from lab.spark import groups
 
@@ -35,6 +36,7 @@ def down(name: str) -> None:
     for pid in running_from(env.tools(instance)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)  # its program and all it works on go away now
+    engine.remove(instance)
     groups.remove(instance)
     mounts.unmount(instance.folder)
     stack.discard(instance)
