@@ -4,7 +4,8 @@
     python3 -I roi-exporter.pyz …                        the same, packed into one file
     python3 -m exporters.roi --once                      what one scrape would say
 
-Reads WORKSPACE/<project>/roi.json at each scrape and writes nothing. Needs no privilege but to read those.
+Reads roi.json and recurring/ of each WORKSPACE/<project> at each scrape and writes nothing. Needs no privilege but to
+read those.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Scrapes:
     def _read(self) -> Projects | None:
         projects: Projects | None = None
         try:
-            projects = read(sources.texts(self._workspace))
+            projects = read(sources.texts(self._workspace), sources.recurring(self._workspace))
         except OSError as error:
             faults = {str(self._workspace): str(error)}
         else:

@@ -8,10 +8,10 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
 from exporters.roi import PREFIX, VERSION
 from exporters.roi.metrics import HELP, OF_FILES
-from exporters.roi.readings import UnreadableError, samples
+from exporters.roi.readings import UnreadableError, run_samples, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from prometheus_client import Metric
 
@@ -20,9 +20,18 @@ if TYPE_CHECKING:
     Projects = Mapping[str, list[Sample] | str]
 
 
-def read(texts: Mapping[str, str | OSError]) -> Projects:
-    """Project → its samples, or why there are none."""
-    return {name: _read(text, name) for name, text in texts.items()}
+def read(
+    texts: Mapping[str, str | OSError], recurring: Mapping[str, Iterable[str | OSError]] | None = None
+) -> Projects:
+    """Project → its samples, of its figures and of its recurring runs, or why there are none."""
+    runs = recurring or {}
+    return {
+        name: _together(
+            *(_read(samples, text, name) for text in ([texts[name]] if name in texts else [])),
+            *(_read(run_samples, text, name) for text in runs.get(name, ())),
+        )
+        for name in sorted({*texts, *runs})
+    }
 
 
 def families(projects: Projects | None) -> Iterator[Metric]:
@@ -50,10 +59,16 @@ def build() -> Iterator[Metric]:
     yield InfoMetricFamily(f"{PREFIX}_build", "The exporter's version.", {"version": VERSION})
 
 
-def _read(text: str | OSError, project: str) -> list[Sample] | str:
+def _together(*parts: list[Sample] | str) -> list[Sample] | str:
+    """All samples, or the first fault: half a project would be a wrong one."""
+    faults = [part for part in parts if isinstance(part, str)]
+    return faults[0] if faults else [sample for part in parts for sample in part if not isinstance(sample, str)]
+
+
+def _read(reading: Callable[[str, str], list[Sample]], text: str | OSError, project: str) -> list[Sample] | str:
     if isinstance(text, OSError):
         return str(text)
     try:
-        return samples(text, project)
+        return reading(text, project)
     except UnreadableError as error:
         return str(error)

@@ -79,4 +79,10 @@ HELP = {
     "cost_reviews_timed": "n: of those, the ones whose lead time is known; the others count as their mean.",
     "item_seconds": "People's time an item that was finished, skipped and second reviews included.",
     "item_cost": "The same in money, of people's time alone. Absent: nobody said what an hour costs.",
+    # ---- runs that come by themselves ----
+    "recurring_since_timestamp_seconds": "When the recurring run was first described here, in seconds since 1970.",
+    "recurring_done_timestamp_seconds": "When one came to a good end for the last time. Absent: never.",
+    "recurring_overdue_seconds": "So long after the last good end, or since it is described, two in a row were missed.",
+    "recurring_failed": "1 when the last one failed, else 0.",
+    "recurring_gave_way": "How often the last one gave way to people who used the GPU.",
 }

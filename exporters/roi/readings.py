@@ -1,4 +1,4 @@
-"""The text of a roi.json → its samples, all of them or UnreadableError: half a project would be a wrong one. Pure."""
+"""The text of a project's file → its samples, all of them or UnreadableError: half a one would be wrong. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FORMAT = 1
 Json = dict[str, Any]
 
 
 class UnreadableError(Exception):
-    """The file is not what the stage `roi` of this version writes."""
+    """The file is not what the loop of this version writes."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,23 @@ class Sample:
 
 
 def samples(text: str, project: str) -> list[Sample]:
-    """Everything that the file tells of the project whose folder it lies in."""
+    """Everything that a roi.json tells of the project whose folder it lies in."""
+    return _samples(text, project, _told)
+
+
+def run_samples(text: str, project: str) -> list[Sample]:
+    """The same of what became of a recurring run."""
+    return _samples(text, project, _run)
+
+
+def _samples(text: str, project: str, told: Callable[[Json], Iterator[Sample]]) -> list[Sample]:
     try:
-        roi = json.loads(text, parse_constant=_refuse)
-        if not isinstance(roi, dict) or roi.get("format") != FORMAT:
+        read = json.loads(text, parse_constant=_refuse)
+        if not isinstance(read, dict) or read.get("format") != FORMAT:
             raise UnreadableError(f"not of format {FORMAT}")
-        if roi["project"] != project:
+        if read["project"] != project:
             raise UnreadableError("it is another project's")
-        found = list(_told(roi))
+        found = list(told(read))
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UnreadableError(f"{type(error).__name__}: {error}") from error
     if len({(one.metric, one.labels) for one in found}) < len(found):
@@ -71,6 +80,15 @@ def _told(roi: Json) -> Iterator[Sample]:
         yield from _one("waiting_since_timestamp_seconds", _moment(waiting["oldest_at"]))
     yield from _backlog(roi["backlog"])
     yield from _cost(roi["cost"] or {}, roi["currency"])
+
+
+def _run(last: Json) -> Iterator[Sample]:
+    run = last["kind"]
+    yield from _one("recurring_since_timestamp_seconds", _moment(last["since"]), run=run)
+    yield from _one("recurring_done_timestamp_seconds", _moment(last["done_at"]), run=run)
+    yield from _one("recurring_overdue_seconds", last["overdue_s"], run=run)
+    yield from _one("recurring_failed", int(last["state"] == "failed"), run=run)
+    yield from _one("recurring_gave_way", last["gave_way"], run=run)
 
 
 def _lead_times(times: Json, **labels: str) -> Iterator[Sample]:

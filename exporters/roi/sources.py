@@ -1,4 +1,4 @@
-"""The workspace of the label loop → the text of each project's roi.json. The only place of this exporter that reads."""
+"""The workspace of the label loop → the texts of each project's files. The only place of this exporter that reads."""
 
 from __future__ import annotations
 
@@ -11,26 +11,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "roi.json"
+RECURRING = "recurring/*.json"  # what became of each run that comes by itself
 MOST_BYTES = 1 << 20  # a year of a project has some 20 KB
 PROJECT = re.compile(r"[a-z][a-z0-9-]{0,39}")  # as project.toml allows it: a label's value, and nothing to escape
 
 
 def texts(workspace: Path) -> dict[str, str | OSError]:
-    """Project → its file's text, or why it could not be read; a project without a file has no figures yet.
+    """Project → its figures' text, or why it could not be read; a project without a file has no figures yet.
 
     Raises OSError when the workspace itself cannot be listed.
     """
-    found: dict[str, str | OSError] = {}
-    for folder in sorted(workspace.iterdir()):
-        if not PROJECT.fullmatch(folder.name):
-            continue
-        try:
-            found[folder.name] = _text(folder / FILE)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            found[folder.name] = error
-    return found
+    read = {folder.name: _readable(folder / FILE) for folder in _projects(workspace)}
+    return {name: text for name, text in read.items() if text is not None}
+
+
+def recurring(workspace: Path) -> dict[str, list[str | OSError]]:
+    """Project → the texts of its recurring runs; raises OSError as `texts` does."""
+    read = {
+        folder.name: [_readable(file) for file in sorted(folder.glob(RECURRING))] for folder in _projects(workspace)
+    }
+    return {name: [text for text in found if text is not None] for name, found in read.items() if found}
+
+
+def _projects(workspace: Path) -> list[Path]:
+    return [folder for folder in sorted(workspace.iterdir()) if PROJECT.fullmatch(folder.name)]
+
+
+def _readable(path: Path) -> str | OSError | None:
+    try:
+        return _text(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return error
 
 
 def _text(path: Path) -> str:

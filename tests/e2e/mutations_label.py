@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.e2e.mutation import Mutation, unit
 
 JOB, EXPORTER = "spark-node-label@.service", "sparkfleet-roi-exporter.service"
+TIMER = "sparkfleet-label@drill-prepare.timer"  # of the project of the drill
 USER, WORKSPACE = "sparkfleet-label", "/var/lib/sparkfleet/label"
 
 MUTATIONS = [
@@ -37,5 +38,20 @@ MUTATIONS = [
         f"systemctl start {EXPORTER}",
         "inactive",
         ("BASE-12",),
+    ),
+    Mutation(
+        "LABEL-06",
+        "nobody wakes the nights",
+        f"systemctl --quiet disable {TIMER}",
+        f"systemctl --quiet enable {TIMER}",
+        "disabled",
+        ("BASE-12",),
+    ),
+    unit(
+        "LABEL-06",
+        "nights at another time",
+        TIMER,
+        "[Timer]\\nOnCalendar=\\nOnCalendar=monthly\\n",
+        "*-*-01",
     ),
 ]

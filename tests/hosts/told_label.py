@@ -10,6 +10,7 @@ from reading import show_rows
 EXPORTER = "sparkfleet-roi-exporter.service"
 UNIT = "spark-node-label@check.service"  # no job has this name: systemd tells what one would get
 PROPERTIES = "User,CapabilityBoundingSet,NoNewPrivileges,ProtectSystem,ProtectHome,ReadWritePaths"
+TIMER = "Id,UnitFileState,ActiveState,TimersCalendar,Persistent"
 
 
 def of_role(command: str) -> Any:
@@ -42,6 +43,11 @@ class ToldOfLabel:
         """Its shell, password (as a hash) and groups; empty where there is no such account."""
         shell, password, groups = [*said.splitlines(), "", "", ""][:3]
         return {"shell": shell, "password": password, "groups": groups}
+
+    @answer(of_role(f"systemctl show 'sparkfleet-label@*.timer' --property={TIMER}"))
+    def label_timers(self, said: str) -> dict[str, dict[str, str]]:
+        """What systemd says of the timers of recurring runs, by name."""
+        return {row["Id"]: row for row in show_rows(said)}
 
     @answer(
         of_role("cd {workspace} && find . -maxdepth 3 ! -type l '(' ! -user {user} -o -perm /022 ')' 2>&1 | head -5")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloads.label import records, runs
 from workloads.label.progress import MARKS, summary
+from workloads.label.recurring import shown
 from workloads.label.returns.delivery import served
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ class Status:
     serving: str | None
     promotions: list[records.Promotion]
     runs: list[runs.Run]
+    recurring: list[shown.Row]
 
     def plain(self) -> dict[str, Any]:
         """For `--json`."""
         lists = {
             name: [each.model_dump(mode="json") for each in getattr(self, name)] for name in ("promotions", "runs")
         }
-        return {**vars(self), **lists}
+        return {**vars(self), **lists, "recurring": [row.plain() for row in self.recurring]}
 
 
 def look(at: Place) -> Status:
@@ -68,6 +70,7 @@ def look(at: Place) -> Status:
         serving=serving(promotions),
         promotions=promotions,
         runs=runs.read(work, most=SHOWN_RUNS),
+        recurring=shown.rows(at.site.recurring, at.params.name, work),
     )
 
 
@@ -98,4 +101,4 @@ def tables(status: Status) -> list[Table | str]:
                 run.id if step is run.steps[0] else "", step.stage, MARKS[step.state], told, f"{step.seconds:.1f}"
             )
         last.add_row("" if run.steps else run.id, ending, end_section=True)
-    return [head, last]
+    return [head, last, *([shown.table(status.recurring)] if status.recurring else [])]

@@ -97,7 +97,12 @@ def test_what_a_rule_looks_at_exists(watched: Prometheus) -> None:
         for selector in promql.selectors(rule["expr"]):
             assert watched.series(str(selector)), selector
     for name in rules():
-        assert name in {"ModelLatencyTooLong", "ReviewsUnchecked", "LabelLoopSilent"} or watched.series(name), name
+        assert name in {
+            "ModelLatencyTooLong",
+            "ReviewsUnchecked",
+            "LabelLoopSilent",
+            "RecurringRunFailed",
+        } or watched.series(name), name
 
 
 def test_no_alert_fires_for_a_project_that_is_well(watched: Prometheus) -> None:

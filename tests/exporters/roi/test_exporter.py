@@ -17,8 +17,10 @@ from exporters.roi import sources
 from exporters.roi.readings import Sample, UnreadableError, samples
 from sparkfleet.host.bundle import zipapp_bytes
 from tests.exporters.roi.running import Running, key, values
+from tests.exporters.roi.watched import night
 from tests.exporters.running import CHECKOUT
 from tests.workloads.label.returns.archive import NOW, known, params
+from workloads.label.recurring.record import State
 from workloads.label.returns.figures import Known, figures
 
 if TYPE_CHECKING:
@@ -50,6 +52,22 @@ def test_the_figures_arrive_as_they_were_made(running: Running) -> None:
     for group, times in ROI.groups.items():
         assert told[key("review_median_seconds", project="contracts", group=group.value)] == times.median_s
         assert told[key("reviews_timed", project="contracts", group=group.value)] == times.timed
+
+
+def test_what_became_of_recurring_runs_arrives(running: Running) -> None:
+    """Of a project without figures, too; one that never came to its end has no date of that."""
+    failed = night("contracts", state=State.FAILED, done_at=None, gave_way=2)
+    running.put_run("contracts", "learn", failed.model_dump_json())
+    running.put_run("invoices", "learn", night("invoices").model_dump_json())
+    running.put_run("damaged", "learn", "{}")
+    told = values(running.scrape())
+    of = {"project": "contracts", "run": "learn"}
+
+    assert (told[key("recurring_failed", **of)], told[key("recurring_gave_way", **of)]) == (1, 2)
+    assert told[key("recurring_since_timestamp_seconds", **of)] == failed.since.timestamp()
+    assert key("recurring_done_timestamp_seconds", **of) not in told
+    assert key("recurring_done_timestamp_seconds", project="invoices", run="learn") in told
+    assert told[key("project_success", project="damaged")] == 0
 
 
 def test_what_is_not_known_is_absent(running: Running) -> None:

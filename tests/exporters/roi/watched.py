@@ -5,11 +5,13 @@ GPU utilisation, which other exporters tell, comes from a page with fixed text: 
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.exporters.roi.running import Running
 from tests.exporters.scraped import job, page, prometheus
+from workloads.label.recurring.record import Record, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +27,13 @@ MOCKED = {
 LAST = ("project:sparkfleet_roi_open_seconds:estimate", "nv_gpu_utilization", "sparkfleet_gb10_gpu_utilization_ratio")
 
 
+def night(project: str, **changed: Any) -> Record:
+    """A recurring run that was done an hour ago."""
+    hour_ago = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    done = {"state": State.DONE, "moment": hour_ago, "ended_at": hour_ago, "done_at": hour_ago}
+    return Record(project=project, kind="learn", since=hour_ago, overdue_s=7200, **{**done, **changed})
+
+
 @contextmanager
 def watched(folder: Path, texts: Mapping[str, str]) -> Iterator[Prometheus]:
     """Project → what its roi.json says; a Prometheus that has scraped everything."""
@@ -33,6 +42,7 @@ def watched(folder: Path, texts: Mapping[str, str]) -> Iterator[Prometheus]:
         running.callback(exporter.stop)
         for project, text in texts.items():
             exporter.put(project, text)
+            exporter.put_run(project, "learn", night(project).model_dump_json())
         mocked = running.enter_context(page(MOCKED))
         jobs = [job("roi", {"spark-01": exporter.port}), job("gb10", {"spark-01": mocked}, "/gb10"),
                 job("calypso", {"calypso": mocked}, "/calypso")]  # fmt: skip

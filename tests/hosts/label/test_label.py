@@ -73,3 +73,18 @@ def test_figures_are_told(machine: Machine) -> None:
     url = f"http://127.0.0.1:{machine.wanted['label']['port']}/metrics"
     text = machine.fetch(url)[url]
     assert METRIC in text, f"{url} answers: {text[:200]}\n{machine.journal(EXPORTER)}"
+
+
+@pytest.mark.control(id="LABEL-06", severity="medium", source="sparkfleet")
+def test_recurring_runs_come(machine: Machine) -> None:
+    """The described recurring runs come, and no other, at their times, and what was missed is made up for.
+
+    systemd has exactly their timers enabled and active, with their calendars, and keeps when each came last.
+    """
+    found, wanted = machine.label_timers, machine.wanted["label"]["timers"]
+    assert found.keys() == wanted.keys(), f"there are {', '.join(sorted(found))}; described: {', '.join(wanted)}"
+    for timer, calendar in wanted.items():
+        told = found[timer]
+        state = (told["UnitFileState"], told["ActiveState"], told["Persistent"])
+        assert state == ("enabled", "active", "yes"), f"{timer} is {state}"
+        assert f"OnCalendar={calendar} " in told["TimersCalendar"], f"{timer}: {told['TimersCalendar']}"

@@ -196,3 +196,28 @@ def test_the_end_is_numbered_as_shells_do(host: Host, told: tuple[str, str], cod
     )
 
     assert json.loads((folder / "ended").read_text())["code"] == code
+
+
+def test_who_follows_a_job_ends_with_it(host: Host) -> None:
+    """A timer's unit is there as long as its job, and good however that ended: the job's folder tells how."""
+    done = host.ask("follow", "label", "due", "one-prepare")
+    (job,) = host.answer("list")["jobs"]
+
+    assert done.returncode == 0, done.stderr
+    assert (job["words"], job["code"]) == (["label", "due", "one-prepare"], 7)
+
+
+def test_who_is_ended_ends_the_job(host: Host) -> None:
+    """Stopping the timer's unit stops the job, too: it would go on unseen."""
+    (host.root / "usr/local/bin/spark-node").write_text("#!/bin/sh\nexec sleep 3\n")
+    path = f"{host.root / 'bin'}:{os.environ['PATH']}"
+    following = subprocess.Popen(
+        [sys.executable, "-I", program.__file__, "follow", "label"],
+        env={**os.environ, "SPARKFLEET_ROOT": str(host.root), "PATH": path},
+    )
+    until(lambda: [job for job in host.answer("list")["jobs"] if job["state"] == "running"], "the job")
+    following.terminate()
+    (job,) = host.answer("list")["jobs"]
+
+    assert following.wait(10) == 1
+    assert f"stop spark-node-label@{job['id']}.service" in (host.root / "asked").read_text()

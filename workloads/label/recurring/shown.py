@@ -1,0 +1,78 @@
+"""What is described and what became of it → the rows of `spark-node label status`: next, last, how that ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workloads.label.recurring import record
+from workloads.label.recurring.record import Record, State
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from workloads.label.recurring.described import Recurring
+    from workloads.label.workspace import Workspace
+
+SYSTEMD_S = 5.0
+MARKS = {State.DONE: "[green]✓[/green]", State.FAILED: "[red]✗[/red]", State.LEFT_OUT: "[yellow]-[/yellow]"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recurring run. `next_at`: None where its timer is not active, or systemd does not tell."""
+
+    name: str
+    next_at: dt.datetime | None
+    last: Record | None
+
+    def plain(self) -> dict[str, Any]:
+        """For `--json`."""
+        last = self.last.model_dump(mode="json") if self.last else None
+        return {"name": self.name, "next_at": self.next_at.isoformat() if self.next_at else None, "last": last}
+
+
+def rows(wanted: Recurring, project: str, work: Workspace) -> list[Row]:
+    """Those of the project on this machine."""
+    return [Row(run.name, next_at(run.name), record.read(work, run.kind)) for run in wanted.of(project)]
+
+
+def next_at(name: str) -> dt.datetime | None:
+    """When its timer wakes it next."""
+    words = ["systemctl", "show", "--value", "--timestamp=unix", "--property=NextElapseUSecRealtime"]
+    try:
+        said = subprocess.run(
+            [*words, f"sparkfleet-label@{name}.timer"], capture_output=True, text=True, timeout=SYSTEMD_S, check=True
+        ).stdout
+        return dt.datetime.fromtimestamp(float(said.strip().removeprefix("@")), dt.UTC)
+    except (OSError, subprocess.SubprocessError, ValueError, OverflowError):
+        return None
+
+
+def table(rows: list[Row]) -> Table:
+    """For people, in the machine's own time."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    shown = Table(title="recurring runs", title_justify="left")
+    for column in ("run", "next", "last", "", "what became of it"):
+        shown.add_column(column)
+    for row in rows:
+        last = row.last
+        mark = MARKS.get(last.state, "…" if last.under_way else "") if last else ""
+        ended = _moment((last.ended_at or last.began_at or last.moment) if last else None)
+        shown.add_row(row.name, _moment(row.next_at, "no timer"), ended, mark, escape(_told(last)))
+    return shown
+
+
+def _told(last: Record | None) -> str:
+    if last is None:
+        return State.NOT_YET.value
+    gave = f"gave way {last.gave_way} times" if last.gave_way > 1 else "gave way once" if last.gave_way else ""
+    return ", ".join(word for word in (last.state.value, gave, last.told) if word)
+
+
+def _moment(at: dt.datetime | None, without: str = "-") -> str:
+    return f"{at.astimezone():%a %Y-%m-%d %H:%M}" if at else without
