@@ -6,6 +6,7 @@ alike       texts → which teach the same: the greater part of their words in c
 spending    reviews → minutes spent, and how many items the rest is good for
 stopping    rounds, points and minutes → why the campaign is over, if it is
 curve       candidates → what each is worth, on the held-out set and on drawn items that it did not learn from
+unlearned   drawn items that a model knows nothing of: the random arm
 turn        the edge: what publish sends while a campaign runs
 state       the workspace → how the campaign stands; shown and page tell it
 

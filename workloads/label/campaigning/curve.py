@@ -1,8 +1,7 @@
 """Candidates and what people said since → what each is worth: a campaign's learning curve.
 
-Every candidate is asked about the newest test set, so that points differ by the model alone. The random arm is a second
-opinion that costs no review of its own: drawn items of later rounds, whose documents it learned nothing from; people
-were shown no prediction of them, so that their labels owe nothing to any model.
+Every candidate is asked about the newest test set, so that points differ by the model alone; and about the drawn items
+that it did not learn from.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloads.label import testset
-from workloads.label.campaigning.rounds import POINTS, How, Point, picked
+from workloads.label.campaigning.rounds import POINTS, Point, picked
+from workloads.label.campaigning.unlearned import unlearned
 from workloads.label.learning import candidates, scoring
 from workloads.label.learning.model import Model
 from workloads.label.learning.scoring import Question
@@ -18,7 +18,7 @@ from workloads.label.params import ALL
 from workloads.label.records import Review
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from workloads.label.campaigning.rounds import Round
     from workloads.label.campaigning.spending import Spent
@@ -43,7 +43,7 @@ def points(context: Context, rounds: Sequence[Round], items: Mapping[str, Item],
         candidate = candidates.load(work, run)
         learned = [each.item for each in candidate.learned if each.item in items]
         number = max((of.get(item, 0) for item in learned), default=0)
-        fresh = unseen(rounds, number, {items[item].document for item in learned}, items, last)
+        fresh = unlearned(rounds, number, {items[item].document for item in learned}, items, last)
         before, minutes = known.get(run), sum(told.minutes.get(each, 0.0) for each in range(1, number + 1))
         if before and (before.test_set, before.drawn_documents) == (held.version if held else None, len(fresh)):
             found[number] = before.model_copy(update={"minutes": minutes})
@@ -57,18 +57,6 @@ def points(context: Context, rounds: Sequence[Round], items: Mapping[str, Item],
     made = [found[number] for number in sorted(found)]
     work.replace(POINTS, made)
     return made
-
-
-def unseen(
-    rounds: Iterable[Round], number: int, documents: set[str], items: Mapping[str, Item], said: Mapping[str, Review]
-) -> list[Question]:
-    """Pure: reviewed drawn items of rounds after `number`, one of each document that is not among `documents`."""
-    found: dict[str, Question] = {}
-    for each in rounds:
-        for pick in each.picks if each.number > number else ():
-            if pick.how is How.DRAWN and pick.item in said and (item := items[pick.item]).document not in documents:
-                found.setdefault(item.document, Question(item.document, item.text, said[item.id].spans))
-    return list(found.values())
 
 
 def asked(context: Context, candidate: Candidate, questions: Sequence[Question]) -> Score | None:
