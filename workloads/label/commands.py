@@ -117,6 +117,33 @@ def campaign(project: Path, site_file: Path | None, *, dry_run: bool, as_json: b
 @label.command()
 @PROJECT
 @SITE
+@click.option("--without-promoting", is_flag=True, help="Leave the best one to the next run's evaluate and promote.")
+@JSON
+def compare(project: Path, site_file: Path | None, *, without_promoting: bool, as_json: bool) -> None:
+    """Train several candidates at once, on one held-out set; the best one goes through the gate.
+
+    Which ones says [compare] in project.toml: bases, random seeds, mixes of data. Safe to repeat: only what is missing
+    is trained. Later fine-tunes go on with what was best.
+
+    \b
+    spark-node label compare --project examples/contracts
+    """  # noqa: D301  (click's mark for "do not re-wrap")
+    from workloads.label import flow, progress
+    from workloads.label.comparing import shown
+
+    at, stages = flow.place(project, site_file), flow.COMPARISON[: 1 if without_promoting else None]
+    with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
+        done = flow.run(at, stages, told, afresh=True)
+    page = flow.report(at, done.id, shown.MODULE, shown.FILE)
+    flow.report(at, done.id)
+    if done.failed:
+        raise flow.failure(done.failed)
+    shown.show(at.work, f"{done.steps[0].told['result']}", page, as_json=as_json)
+
+
+@label.command()
+@PROJECT
+@SITE
 @click.option("--to", "version", type=click.IntRange(1), required=True, help="The version that shall serve.")
 def rollback(project: Path, site_file: Path | None, version: int) -> int:
     """Let an older version serve on Calypso again; what it takes the place of is never promoted again by itself.

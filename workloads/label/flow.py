@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 STAGES = ("fetch", "convert", "preannotate", "publish", "collect", "finetune", "evaluate", "promote", "roi")
 APART = ("compare",)  # stages of verbs of their own, which no run of all has
+COMPARISON = ("compare", "evaluate", "promote")
 # A campaign's turn: what people said is learned from before the next items are chosen.
 TURN = ("fetch", "convert", "collect", "finetune", "evaluate", "promote", "preannotate", "publish", "roi")
 BEFORE_LEARNING, LEARNING = ("fetch", "convert"), ("finetune", "evaluate", "promote")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from workloads.label.comparing.plan import Setting
+from workloads.label.learning.candidates import Recipe
 from workloads.label.records import Count, Record, Score, Sha256, Share
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Comparison(Record):
     documents: Count
     entries: list[Measured]
     candidate: str  # the best one as a candidate: candidates/<this>/
+    instead_of: Recipe  # the project's own at that time
     at: dt.datetime
 
     @property
@@ -81,3 +83,11 @@ def looks(told: list[Comparison], candidate: str) -> int:
     if test_set is None:
         return 1
     return len({entry.digest for each in told if each.test_set == test_set for entry in each.entries})
+
+
+def chosen(told: list[Comparison], own: Recipe) -> Setting | None:
+    """What the last comparison found best, as long as project.toml says what it said then; None: it says another thing.
+
+    So that the next fine-tune goes on with what was best, until somebody changes the project's own recipe.
+    """
+    return told[-1].entries[0].setting if told and told[-1].instead_of == own else None

@@ -17,20 +17,18 @@ import numpy as np
 from workloads.errors import ConfigError, NodeError
 from workloads.label import testset
 from workloads.label.comparing import difference, expiry, plan, result, room, workers
-from workloads.label.comparing.plan import Material
+from workloads.label.comparing.material import gathered
 from workloads.label.comparing.result import FOLDER, MODELS, Comparison, Measured, Said
 from workloads.label.comparing.together import MODEL, Task
 from workloads.label.learning import candidates, recipes, scoring
-from workloads.label.learning.examples import reviewed, seeds
 from workloads.label.learning.scoring import asked
 from workloads.label.params import ALL
-from workloads.label.records import Arm, Item, Review
 from workloads.memguard import memory
 from workloads.memguard.config import PROC
 
 if TYPE_CHECKING:
     from workloads.label.comparing.plan import Entry
-    from workloads.label.learning.examples import Example
+    from workloads.label.learning.candidates import Recipe
     from workloads.label.stages import Context, Report
     from workloads.label.testset import HeldOut
 
@@ -48,15 +46,19 @@ def run(context: Context) -> Report:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # see stages.finetune
     from workloads.label.learning import making  # brings torch, which takes seconds
 
-    entries = wanted(context, making.versions())
+    own, entries = wanted(context, making.versions())
     key = plan.key(entries, held.version)
     done = context.work.one(Comparison, f"{FOLDER}/{key}/{result.FILE}")
     if done and context.work.path(candidates.FOLDER, done.candidate, candidates.RECIPE).exists():
         told = f"nothing new: these {len(entries)} were compared on {held.version}"
         return {"result": told, "best": done.entries[0].name, "run": done.candidate, "expired": gone}
     train(context, entries, held)
-    found = compared(context, key, entries, held, now)
-    best = next(each for each in entries if each.digest == found.entries[0].digest)
+    beside, documents = measured(context, entries, held)
+    found = Comparison(
+        key=key, project=context.params.name, test_set=held.version, items=len(held.items), documents=documents,
+        entries=beside, candidate=context.run, instead_of=own, at=now,
+    )  # fmt: skip
+    best = next(each for each in entries if each.digest == beside[0].digest)
     # Written first: a candidate that appears is known to have been chosen, whenever this process ends.
     context.work.put(f"{FOLDER}/{key}/{result.FILE}", found.model_dump_json(indent=1).encode())
     folder = context.work.path(FOLDER, MODELS, best.digest)
@@ -70,23 +72,15 @@ def run(context: Context) -> Report:
     }  # fmt: skip
 
 
-def wanted(context: Context, versions: dict[str, str]) -> list[Entry]:
-    """The entries that project.toml names; raises ConfigError when nothing, or only one model, comes of them."""
-    params, work = context.params, context.work
-    items = work.read(Item, "items.jsonl")
-    real = reviewed(items, work.read(Review, "reviews.jsonl"))
-    held = {item.text for item in items if item.arm is Arm.TEST}
-    labelled = params.finetune.seeds and seeds(params.folder / params.finetune.seeds, params.labels)
-    made: list[Example] = []
-    if any(mix.synthetic for mix in params.compare.mixes):
-        from workloads.label.campaigning import synthetic  # brings Faker
-
-        made = synthetic.examples(context, real, items)
-    material = Material(real, [each for each in labelled or [] if each.text not in held], made)
-    entries = []
+def wanted(context: Context, versions: dict[str, str]) -> tuple[Recipe, list[Entry]]:
+    """The project's own recipe, and all entries; raises ConfigError when no two different ones come of project.toml."""
+    params = context.params
+    own = recipes.recipe_of(context, recipes.base_of(context, params.finetune.base))
+    material, entries = gathered(context, params.compare.mixes), []
     for setting in plan.settings(params.compare):
         base = recipes.base_of(context, setting.base or params.finetune.base)
-        entries.append(plan.entry(setting, recipes.recipe_of(context, base), base, material, versions))
+        recipe = recipes.recipe_of(context, base) if setting.base else own
+        entries.append(plan.entry(setting, recipe, base, material, versions))
     entries = plan.different([each for each in entries if each.examples])
     if len(entries) < 2:
         raise ConfigError(
@@ -94,7 +88,7 @@ def wanted(context: Context, versions: dict[str, str]) -> list[Entry]:
             usually="nobody has reviewed anything yet, or the mixes are all the same without seeds.",
             next_step="review some items, or name more bases, random_seeds or mixes in [compare].",
         )
-    return entries
+    return own, entries
 
 
 def train(context: Context, entries: list[Entry], held: HeldOut) -> None:
@@ -121,8 +115,8 @@ def train(context: Context, entries: list[Entry], held: HeldOut) -> None:
     workers.run(shares, where, settings.at_once, tell)
 
 
-def compared(context: Context, key: str, entries: list[Entry], held: HeldOut, now: dt.datetime) -> Comparison:
-    """What they said, beside one another, the best one first."""
+def measured(context: Context, entries: list[Entry], held: HeldOut) -> tuple[list[Measured], int]:
+    """What they said, beside one another, the best one first; and of how many documents."""
     labels, said = context.params.labels, []
     for each in entries:
         told = context.work.one(Said, f"{FOLDER}/{MODELS}/{each.digest}/{_said(held)}")
@@ -131,7 +125,7 @@ def compared(context: Context, key: str, entries: list[Entry], held: HeldOut, no
         said.append(told)
     counts = [np.array(each.counts, float) for each in said]
     best = difference.best(counts)
-    measured = [
+    found = [
         Measured(
             digest=entry.digest, name=entry.name, setting=entry.setting, parameters=told.parameters,
             examples=len(entry.examples), synthetic=sum(each.synthetic for each in entry.examples),
@@ -139,11 +133,8 @@ def compared(context: Context, key: str, entries: list[Entry], held: HeldOut, no
             chance=lead.chance,
         ) for entry, told, counted, lead in zip(entries, said, counts, difference.leads(counts, best), strict=True)
     ]  # fmt: skip
-    first = measured.pop(best)
-    return Comparison(
-        key=key, project=context.params.name, test_set=held.version, items=len(held.items), documents=len(counts[0]),
-        entries=[first, *sorted(measured, key=lambda each: each.behind)], candidate=context.run, at=now,
-    )  # fmt: skip
+    first = found.pop(best)
+    return [first, *sorted(found, key=lambda each: each.behind)], len(counts[0])
 
 
 def _said(held: HeldOut) -> str:

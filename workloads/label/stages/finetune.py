@@ -6,11 +6,15 @@ last checkpoint, in this run or another, as long as examples and recipe are the 
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 import time
 from typing import TYPE_CHECKING
 
+from workloads.label.comparing import expiry
+from workloads.label.comparing.material import gathered
+from workloads.label.comparing.result import chosen, comparisons
 from workloads.label.learning import candidates, recipes, serving
 from workloads.label.learning.examples import reviewed, seeds, training_sha256, unseen
 from workloads.label.records import Item, Review
@@ -33,13 +37,20 @@ def run(context: Context) -> Report:
         examples = seeds(params.folder / params.finetune.seeds, params.labels)
     base = recipes.base_of(context, params.finetune.base)
     recipe = recipes.recipe_of(context, base)
+    expiry.expire(context.work, params.compare.keep_days, dt.datetime.now(dt.UTC))
+    best = chosen(comparisons(context.work), recipe)
+    if best:  # a comparison's settings stay, until project.toml has others than it had then
+        base = recipes.base_of(context, best.base or params.finetune.base)
+        recipe = recipes.recipe_of(context, base).model_copy(update={"seed": best.seed})
     why_not = nothing_new(examples, recipe, last, params.finetune)
     if last and last.run == context.run:
         why_not = "this run has made its candidate"
     if why_not:  # so what a run left of its training that was killed at its very end is of no use
         shutil.rmtree(context.work.path(candidates.FOLDER, candidates.UNDER_WAY), ignore_errors=True)
         return {"result": f"nothing new: {why_not}", "examples": len(examples)}
-    if params.campaign and params.campaign.synthetic:
+    if best:
+        examples = gathered(context, [best.mix]).mixed(best.mix)
+    elif params.campaign and params.campaign.synthetic:
         from workloads.label.campaigning import synthetic  # brings Faker
 
         examples += synthetic.examples(context, examples, items)
