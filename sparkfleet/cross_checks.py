@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sparkfleet.authority_checks import authority_faults
 from sparkfleet.cloud_checks import cloud_faults
 from sparkfleet.fitness.gpu import CUDA_OF_BRANCH, CUDA_VERSION
+from sparkfleet.fitness.sharing import PORTS
 from sparkfleet.model import Role
 from sparkfleet.session_checks import session_faults
 from sparkfleet.tailnet_checks import in_tailnet, policy_faults
@@ -230,6 +231,30 @@ def _label(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
         if isinstance(host, str) and host not in hosts_of:
             words = "has not the role label" if host in hosts else "no such host"
             faults.append(f"label.recurring.projects.{project}.host: {host}: {words}")
+    return faults + _sharing(_map(label.get("ray")), hosts, hosts_of, ports)
+
+
+def _sharing(
+    ray: Mapping[str, Any], hosts: Mapping[str, Any], hosts_of: list[str], ports: Mapping[str, Any]
+) -> list[str]:
+    """Hosts that share work have the role, addresses on a network of their own, and ports that nobody else has."""
+    machines, faults, owner = _map(ray.get("machines")), [], dict[Any, str]()
+    for host, address in machines.items():
+        if host not in hosts_of:
+            words = "has not the role label" if host in hosts else "no such host"
+            faults.append(f"label.ray.machines.{host}: {words}")
+        if owner.setdefault(address, host) != host:
+            faults.append(f"label.ray.machines.{host}: {address} is also the address of {owner[address]}")
+        if isinstance(address, str) and in_tailnet(address):
+            faults.append(
+                f"label.ray.machines.{host}: {address} is in the tailnet; they share work over a link of theirs"
+            )
+    if machines and ray.get("head") not in machines:
+        faults.append(f"label.ray.head: {ray.get('head')} is not among label.ray.machines")
+    first = ray.get("port", 9820)
+    if machines and isinstance(first, int):
+        taken = [f"{place} ({port})" for place, port in ports.items() if port in range(first, first + PORTS)]
+        faults += [f"label.ray.port: {first} to {first + PORTS - 1} contain {place}" for place in taken]
     return faults
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from sparkfleet.fitness.calypso import Endpoint
 from sparkfleet.fitness.datasets import Bucket, Prefix, Profile
 from sparkfleet.fitness.recurring import Recurring
+from sparkfleet.fitness.sharing import Sharing
 from sparkfleet.forms import Described, HostPath, SecretReference, Url, matching
 
 WebAddress = Annotated[str, matching(r"https?://[^\s\"'\\]+", 'an address such as "https://labels.example"')]
@@ -57,4 +58,5 @@ class Label(Described):
     models: Models = Models()
     calypso: Served = Served()
     recurring: Recurring = Recurring()
+    ray: Sharing | None = Field(default=None, description="hosts that share work; null: each does its own")
     port: int = Field(default=9811, ge=1024, le=65535, description="of the exporter of what the loop is worth")

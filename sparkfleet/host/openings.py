@@ -12,6 +12,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from sparkfleet.fitness.sharing import PORTS
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ PEOPLE = (Party.OPERATORS, Party.USERS, Party.REVIEWERS)
 ONLY: dict[tuple[Party, ...], str] = {
     (Party.MONITORS,): "only the monitor may scrape it",
     (Party.HOSTS,): "only the fleet's hosts may ask it",
+    (Party.LABELLERS,): "only the hosts that share work may speak to it",
 }  # as the firewall's file says it
 MACHINES = {Party.MONITORS: Role.MONITOR, Party.LABELLERS: Role.LABEL, Party.HOSTS: None}  # None: every host
 
@@ -47,14 +49,16 @@ class Opening:
 
     `guard` says what stands before it: the firewall lets everybody in over the tailnet and leaves it to the tailnet's
     policy who that is ("policy"); the firewall itself lets in `who` alone, by address ("address"); the firewall is not
-    asked, because tailscaled itself takes the connection ("tailscaled").
+    asked, because tailscaled itself takes the connection ("tailscaled"); the firewall lets in the addresses `linked`
+    alone, on a network of the hosts' own with which the tailnet has nothing to do ("link").
     """
 
     service: str
     what: str
     port: str
     who: tuple[Party, ...]
-    guard: Literal["policy", "address", "tailscaled"] = "policy"
+    guard: Literal["policy", "address", "tailscaled", "link"] = "policy"
+    linked: tuple[str, ...] = ()
 
 
 class Scraped(NamedTuple):
@@ -85,7 +89,22 @@ def openings(fleet: Fleet, name: str) -> list[Opening]:
     if Role.JUPYTER in roles and Role.TAILNET in roles and fleet.jupyter.serve:
         people = (Party.OPERATORS, Party.USERS)
         found.append(Opening("jupyter", "JupyterLab", f"tcp/{fleet.jupyter.port}", people, "tailscaled"))
-    return found
+    return found + _shared(fleet, name)
+
+
+def over_tailnet(fleet: Fleet, name: str) -> list[Opening]:
+    """Those of which the tailnet's policy has a say."""
+    return [opening for opening in openings(fleet, name) if opening.guard != "link"]
+
+
+def _shared(fleet: Fleet, name: str) -> list[Opening]:
+    """What Ray listens on where hosts share work: each host's ports to the others' addresses, on their own network."""
+    ray = fleet.label.ray
+    if ray is None or name not in ray.machines:
+        return []
+    others = tuple(address for host, address in ray.machines.items() if host != name)
+    ports = f"tcp/{ray.port}-{ray.port + PORTS - 1}"
+    return [Opening("ray", "Ray", ports, (Party.LABELLERS,), "link", others)]
 
 
 def scraped(fleet: Fleet) -> list[Scraped]:
@@ -102,10 +121,11 @@ def guarded(fleet: Fleet, name: str) -> list[dict[str, Any]]:
         {
             "port": opening.port.removeprefix("tcp/"),
             "words": f"{opening.what}: {ONLY[opening.who]}",
-            **addresses(fleet, machines(fleet, opening.who)),
+            "linked": opening.guard == "link",
+            **(by_version(opening.linked) if opening.linked else addresses(fleet, machines(fleet, opening.who))),
         }
         for opening in openings(fleet, name)
-        if opening.guard == "address"
+        if opening.guard in {"address", "link"}
     ]
 
 
@@ -117,12 +137,16 @@ def machines(fleet: Fleet, parties: Iterable[Party]) -> list[str]:
 
 def addresses(fleet: Fleet, names: Iterable[str]) -> dict[str, list[str]]:
     """The IP addresses of hosts, by version; names are left out (config demands an address where one is needed)."""
+    return by_version(address for name in names for address in fleet.hosts[name].addresses)
+
+
+def by_version(every: Iterable[str]) -> dict[str, list[str]]:
+    """IP addresses as the firewall's file has them; names are left out."""
     found: dict[str, list[str]] = {"v4": [], "v6": []}
-    for name in names:
-        for address in fleet.hosts[name].addresses:
-            try:
-                version = ipaddress.ip_address(address).version
-            except ValueError:
-                continue
-            found[f"v{version}"].append(address)
+    for address in every:
+        try:
+            version = ipaddress.ip_address(address).version
+        except ValueError:
+            continue
+        found[f"v{version}"].append(address)
     return found

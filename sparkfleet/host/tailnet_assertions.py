@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparkfleet.host.openings import PEOPLE, Party, machines, openings
+from sparkfleet.host.openings import PEOPLE, Party, machines, over_tailnet
 from sparkfleet.host.tailnet_grants import address_of, endpoints, is_login, nodes, subjects
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ def _who(fleet: Fleet, protocol: str) -> dict[str, set[Party]]:
     """Who reaches each port of each host of its kind, and of what lies beside the hosts: "host:port" → parties."""
     found: dict[str, set[Party]] = {}
     inside = nodes(fleet)
-    on_tag = {opening for name in inside for opening in openings(fleet, name) if opening.service == "ssh"}
+    on_tag = {opening for name in inside for opening in over_tailnet(fleet, name) if opening.service == "ssh"}
     for name in kinds(fleet):
-        opened = on_tag | {*openings(fleet, name)}
+        opened = on_tag | {*over_tailnet(fleet, name)}
         for port in _ports(fleet, protocol):
             who = {party for one in opened if one.port in {"all", f"{protocol}/{port}"} for party in one.who}
             found[f"{name}:{port}"] = who
@@ -111,7 +111,7 @@ def _who(fleet: Fleet, protocol: str) -> dict[str, set[Party]]:
 
 def _ports(fleet: Fleet, protocol: str) -> list[int]:
     """Every port that some host opens by this protocol, and those on loopback, where nobody is to get at all."""
-    opened = {opening.port for name in nodes(fleet) for opening in openings(fleet, name)}
+    opened = {opening.port for name in nodes(fleet) for opening in over_tailnet(fleet, name)}
     numbers = {int(port.partition("/")[2]) for port in opened if port.startswith(f"{protocol}/")}
     inner = {fleet.ollama.port, fleet.monitoring.grafana.port} if protocol == "tcp" else set()
     return sorted(numbers | inner)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sparkfleet.host.openings import ONLY, PEOPLE, Party, machines, openings
+from sparkfleet.host.openings import ONLY, PEOPLE, Party, machines, over_tailnet
 from sparkfleet.model import Role
 from sparkfleet.tailnet_checks import in_tailnet
 
@@ -90,7 +90,7 @@ def grants(fleet: Fleet) -> list[Grant]:
     inside = nodes(fleet)
     sharing: dict[Opening, list[str]] = {}
     for name in inside:
-        for opening in openings(fleet, name):
+        for opening in over_tailnet(fleet, name):
             sharing.setdefault(opening, []).append(name)
     made = [_grant(fleet, opening, names) for opening, names in sharing.items()]
     for endpoint in endpoints(fleet):

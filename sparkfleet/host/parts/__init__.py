@@ -31,7 +31,7 @@ ENVIRONMENT, JOBS = "sparkfleet/host/environment.py", "sparkfleet/host/jobs.py" 
 UNPACK = {"/usr/local/lib/sparkfleet/unpack.py": "sparkfleet/host/unpack.py"}  # of roles that fetch a release
 
 
-LOCKS = {name: f"requirements/{name}.txt" for name in ("node", "jupyter", "label")}  # by environment
+LOCKS = {name: f"requirements/{name}.txt" for name in ("node", "jupyter", "label", "ray")}  # by environment
 
 
 HIDDEN = ("/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/ssh", "/var/lib/tailscale",

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 USER = "sparkfleet-label"
 FOLDER = "/etc/sparkfleet"
+RAY = "/var/lib/sparkfleet/ray"  # its sessions: sockets, its own logs, and what does not fit into its store
 # By the names under which the unit's user sees them: systemd.exec(5), LoadCredential.
-TOKEN, ADMIN_KEY, STORE_KEY = "label-studio-token", "calypso-admin-key", "s3.json"
+TOKEN, ADMIN_KEY, STORE_KEY, RAY_TOKEN = "label-studio-token", "calypso-admin-key", "s3.json", "ray-token"
 
 
 def label(fleet: Fleet, name: str) -> Parts:
@@ -28,25 +29,35 @@ def label(fleet: Fleet, name: str) -> Parts:
             "sparkfleet-roi-exporter.service": RUNNING,
             **sessions.units(fleet, name, Role.LABEL),
             **dict.fromkeys(recurring.timers(fleet, name), RUNNING),
+            **({"sparkfleet-ray.service": RUNNING} if shares(fleet, name) else {}),
         },
         zipapps={"/usr/local/lib/sparkfleet/roi-exporter.pyz": ROI_EXPORTER},
-        secrets={f"{FOLDER}/{file}": Secret(source, f"label/{file}") for file, source in references(fleet).items()},
-        environments=("label",),
+        secrets={
+            f"{FOLDER}/{file}": Secret(source, f"label/{file}") for file, source in references(fleet, name).items()
+        },
+        environments=("label", *(("ray",) if shares(fleet, name) else ())),
     )
 
 
-def references(fleet: Fleet) -> dict[str, str]:
-    """The secrets that are described for the loop: file → where the controller has it."""
+def shares(fleet: Fleet, name: str) -> bool:
+    """Whether the host shares work with others."""
+    return fleet.label.ray is not None and name in fleet.label.ray.machines
+
+
+def references(fleet: Fleet, name: str | None = None) -> dict[str, str]:
+    """The secrets that are described for the loop on a host, or on any: file → where the controller has it."""
     found = {ADMIN_KEY: fleet.label.calypso.admin_key}
+    if fleet.label.ray and (name is None or shares(fleet, name)):
+        found[RAY_TOKEN] = fleet.label.ray.token
     if fleet.label.label_studio:
         found[TOKEN] = fleet.label.label_studio.token
     return {file: source for file, source in sorted(found.items()) if source}
 
 
-def credentials(fleet: Fleet) -> dict[str, str]:
+def credentials(fleet: Fleet, name: str) -> dict[str, str]:
     """What the unit's user gets a copy of: its name there → the file that is root's."""
-    names = [*references(fleet), *([STORE_KEY] if _own_key(fleet) else [])]
-    return {name: f"{FOLDER}/{name}" for name in names}
+    files = [*references(fleet, name), *([STORE_KEY] if _own_key(fleet) else [])]
+    return {file: f"{FOLDER}/{file}" for file in files}
 
 
 def site(fleet: Fleet, name: str) -> dict[str, Any]:
@@ -68,12 +79,32 @@ def site(fleet: Fleet, name: str) -> dict[str, Any]:
         "models": _models(fleet),
         "calypso": served if url else None,
         "recurring": recurring.told(fleet, name),
+        "ray": _ray(fleet, name),
+    }
+
+
+def _ray(fleet: Fleet, name: str) -> dict[str, Any] | None:
+    """How the host finds the others; None where it works alone."""
+    ray = fleet.label.ray
+    if ray is None or name not in ray.machines:
+        return None
+    return {
+        "address": f"{ray.machines[ray.head]}:{ray.port}",
+        "own_address": ray.machines[name],
+        "token_file": RAY_TOKEN,
+        "store_mib": ray.store_mib,
     }
 
 
 def told(fleet: Fleet, name: str) -> dict[str, Any]:
     """What templates may name of the loop, on every host: the monitor scrapes it from elsewhere."""
-    return {"user": USER, "site": site(fleet, name), "credentials": credentials(fleet), "triton": _triton(fleet)}
+    return {
+        "user": USER,
+        "site": site(fleet, name),
+        "credentials": credentials(fleet, name),
+        "triton": _triton(fleet),
+        "ray": RAY,
+    }
 
 
 def _triton(fleet: Fleet) -> dict[str, str]:
@@ -117,7 +148,8 @@ def expected(fleet: Fleet, name: str) -> dict[str, Any]:
     return {
         "user": USER,
         "workspace": str(fleet.label.workspace),
-        "credentials": sorted(credentials(fleet)),
+        "writes": [str(fleet.label.workspace), *([f"-{RAY}"] if shares(fleet, name) else [])],
+        "credentials": sorted(credentials(fleet, name)),
         "port": fleet.label.port,
         "timers": {unit: run["calendar"] for unit, run in recurring.timers(fleet, name).items()},
     }
