@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-SET_PARENT_DEATH_SIGNAL, SET_NO_NEW_PRIVILEGES = 1, 38  # prctl(2)
+SET_PARENT_DEATH_SIGNAL, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVILEGES = 1, 36, 38  # prctl(2)
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000  # unshare(2)
 CAPSET_VERSION = 0x20080522
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # landlock(7); one number on all architectures
@@ -58,9 +58,7 @@ def close(
 
     Called while there is one thread: Landlock and namespaces are a thread's, and later threads inherit them.
     """
-    LIBC.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before it could be named
-        os._exit(1)
+    die_with(parent)
     limits(memory_bytes)
     held = ["memory"]
     held += [] if network else _own_network()
@@ -69,6 +67,18 @@ def close(
     held += _landlock(folder, readable, network=network)
     held += ["sockets", "programs"] if seccomp.install(LIBC, network=network) else []
     return held
+
+
+def die_with(parent: int) -> None:
+    """The kernel kills this process when its parent dies."""
+    LIBC.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before it could be named
+        os._exit(1)
+
+
+def adopt() -> None:
+    """Whoever is left behind by a child of this process becomes its child: the template's copies do."""
+    LIBC.prctl(SET_CHILD_SUBREAPER, 1)
 
 
 def limits(memory_bytes: int) -> None:

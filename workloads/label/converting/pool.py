@@ -15,31 +15,35 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
 
-from workloads.errors import ConfigError, NodeError, printable
+from workloads.errors import ConfigError, printable
+from workloads.label.converting.copies import START_WITHIN_S, Copies
 from workloads.label.converting.messages import Answer, Reader
-from workloads.label.converting.process import CAGE, Death, Limits, Worker, own_death, start
+from workloads.label.converting.process import Death, Limits, Worker, own_death
+from workloads.label.converting.serving import GONE
 from workloads.label.converting.worker import Settings
 from workloads.label.records import Why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from workloads.label.converting.messages import Task
+    from workloads.label.converting.sizes import Sizes
 
 WEIGH_EVERY_S = 0.1
-START_WITHIN_S = 300.0  # libraries and models, from a cold disk
 MOST_STILLBORN = 3  # workers in a row that die before they can begin
 ASKING = 2  # slices whose pages are with the endpoint, each with several at once
 MOST_ANSWER_BYTES = 256 << 20
+SERVED = {Reader.LAYOUT, Reader.VISION}  # readers whose models a server can have
 
 
 class Pool:
     """So many workers below `folder`. Use as a context: none outlives it, and none outlives this process."""
 
-    def __init__(self, folder: Path, count: int, limits: Limits, artifacts: Path, endpoint: str = "") -> None:
-        self._folder, self._count, self._limits = folder, count, limits
-        self._artifacts, self._endpoint = artifacts, endpoint
+    def __init__(self, folder: Path, sizes: Sizes, limits: Limits, artifacts: Path, endpoint: str = "") -> None:
+        self._folder, self._count, self._limits, self._endpoint = folder, sizes.workers, limits, endpoint
+        folder.mkdir(parents=True, exist_ok=True)
+        self._copies = Copies(folder, artifacts, sizes)
         self._workers: list[Worker] = []
         self._events = selectors.DefaultSelector()
         self._number = self._stillborn = 0
@@ -47,14 +51,21 @@ class Pool:
 
     def __enter__(self) -> Self:
         """Workers start when they are needed."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._copies.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Kill them all."""
         for worker in list(self._workers):
             self._discard(worker)
+        self._copies.__exit__()
         self._events.close()
+
+    def load(self, readers: Iterable[Reader]) -> None:
+        """Make ready for these at once; raises NodeError when one cannot be loaded: that is no document's fault."""
+        wanted = set(readers)
+        self._copies.serve(wanted & SERVED)
+        self._copies.load(sorted(wanted))
 
     def free(self, reader: Reader) -> bool:
         """Whether a task for it can begin. Those that ask the endpoint are beside the others: they only wait."""
@@ -63,25 +74,22 @@ class Pool:
         return doing < (ASKING if network else self._count)
 
     def worker(self, reader: Reader) -> Worker:
-        """A worker that is free, one that knows the reader's libraries if there is one. Call it only while `free`."""
+        """A worker that is free and knows the reader; one that does not makes room. Call it only while `free`."""
+        self.load([reader])
         network = reader == Reader.ENDPOINT
-        for worker in [each for each in self._workers if each.doing is None]:
-            if worker.process.poll() is not None:  # killed from outside while it waited
-                self._discard(worker)
         own = [worker for worker in self._workers if worker.network == network]
-        idle = sorted((each for each in own if each.doing is None), key=lambda each: reader not in each.warm)
-        if idle and (reader in idle[0].warm or len(own) >= (ASKING if network else self._count)):
-            return idle[0]
+        for worker in [each for each in own if each.doing is None]:
+            fresh = worker.generation == self._copies.generation or reader not in SERVED
+            if reader in worker.warm and fresh and worker.process.poll() is None:
+                return worker
+            self._discard(worker)
         return self._start(network=network)
 
     def give(self, worker: Worker, task: Task) -> None:
-        """Begin; the clock starts when the worker has loaded what the task's reader needs."""
+        """Begin; the clock starts when the worker's cage is closed."""
         worker.doing, worker.tasks = task, worker.tasks + 1
         worker.due = time.monotonic() + START_WITHIN_S
-        if task.reader not in worker.warm:
-            worker.expect.append(task.reader)
-            worker.tell(json.dumps({"warm": task.reader}))
-        if not worker.expect:
+        if worker.caged:
             self._ask(worker)
 
     def ended(self) -> Iterator[tuple[Worker, Answer | Death]]:
@@ -93,13 +101,15 @@ class Pool:
             self._hear(key.data)
         for worker in [each for each in self._workers if each.doing]:
             if (line := self._line(worker)) is not None:
-                if worker.expect:
+                if not worker.caged:
                     self._ready(worker, line)
                 else:
                     yield worker, self._answered(worker, line)
             elif end := self._over(worker):
                 self._end(worker)
-                if worker.expect:  # whatever it died of, it was not the task
+                if worker.process.returncode == GONE:
+                    self._copies.forsake()
+                if not worker.caged:  # whatever it died of, it was not the task
                     self._not_started(worker, end)
                     end = dataclasses.replace(end, ours=False)
                 yield worker, end
@@ -119,21 +129,12 @@ class Pool:
         worker.tell(worker.doing.model_dump_json())
 
     def _ready(self, worker: Worker, line: bytes) -> None:
-        """It told that its cage is closed, or that a reader is loaded."""
-        told, expected = json.loads(line), worker.expect.popleft()
-        if expected == CAGE and not worker.network:
-            self.held = told["held"] if self.held is None else [each for each in self.held if each in told["held"]]
-        elif told.get("error"):
-            raise NodeError(
-                f"the reader {expected} cannot be loaded: {printable(told['error'])}",
-                usually="this environment or the model files are not what the project was tested with",
-                next_step="no document was touched by it; mend that and run again.",
-            )
-        elif expected != CAGE:
-            worker.warm.add(Reader(expected))
-            self._stillborn = 0
-        if not worker.expect:
-            self._ask(worker)
+        """It told that its cage is closed."""
+        held = json.loads(line)["held"]
+        if not worker.network:
+            self.held = held if self.held is None else [each for each in self.held if each in held]
+        worker.caged, self._stillborn = True, 0
+        self._ask(worker)
 
     def _not_started(self, worker: Worker, end: Death) -> None:
         """A worker may be killed by somebody else once or twice; when it always dies, it is the machine's fault."""
@@ -169,17 +170,22 @@ class Pool:
     def _start(self, *, network: bool) -> Worker:
         self._number += 1
         folder = self._folder / f"worker-{self._number}"
-        worker = start(self._number, folder, Settings(
-            folder=folder, artifacts=self._artifacts, memory_bytes=self._limits.memory_bytes,
-            threads=self._limits.threads, parent=os.getpid(), endpoint=self._endpoint if network else "",
-        ))  # fmt: skip
+        folder.mkdir()
+        settings = Settings(
+            folder=folder, memory_bytes=self._limits.memory_bytes, parent=os.getpid(),
+            endpoint=self._endpoint if network else "",
+        )  # fmt: skip
+        with folder.with_suffix(".log").open("ab") as log:
+            process = self._copies.start(settings, log.fileno())
+        known = frozenset(self._copies.loaded)
+        worker = Worker(self._number, process, folder, network, known, self._copies.generation)
         self._workers.append(worker)
-        self._events.register(worker.ear, selectors.EVENT_READ, worker)
+        self._events.register(process.stdout, selectors.EVENT_READ, worker)
         return worker
 
     def _hear(self, worker: Worker) -> None:
         try:
-            worker.heard += os.read(worker.ear, 1 << 20)
+            worker.heard += os.read(worker.process.stdout, 1 << 20)
         except BlockingIOError:
             return
 
@@ -199,5 +205,5 @@ class Pool:
 
     def _end(self, worker: Worker) -> None:
         self._workers.remove(worker)
-        self._events.unregister(worker.ear)
-        worker.end()
+        self._events.unregister(worker.process.stdout)
+        worker.process.kill()

@@ -1,18 +1,16 @@
 """Tasks, a line of JSON each on stdin → answers, a line each on stdout; in a cage that closes before the first one.
 
-    python -P -m workloads.label.converting.worker SETTINGS
-
-{"warm": READER} loads a reader's libraries and models, so that neither their time nor their faults are a document's.
+A copy of `template` runs this, so that neither the time nor the faults of libraries and models are a document's.
 Whatever a reader raises becomes an answer; what kills the process is told by its death.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import os
-import signal
-import sys
+import socket
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,11 +18,12 @@ from workloads.errors import DISK_FULL, printable
 from workloads.label.converting import cage
 from workloads.label.converting.formats import RefusedError
 from workloads.label.converting.messages import Answer, Reader, Task
-from workloads.label.converting.readers import Place
 from workloads.label.records import Record, Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from workloads.label.converting.readers import Place
 
 MODULES = {
     Reader.TRIAGE: ("pdf", "triage"), Reader.COUNT: ("pdf", "count"),
@@ -39,30 +38,25 @@ class Settings(Record):
     """What a worker is told once, when it starts."""
 
     folder: Path
-    artifacts: Path
     memory_bytes: int
-    threads: int
     parent: int
     endpoint: str = ""
 
 
-def main(settings: Settings) -> None:
-    """Until stdin ends."""
+def main(settings: Settings, template: Place) -> None:
+    """Until stdin ends. Descriptors: tasks, answers, what libraries print, and the models' server if there is one."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries print; only answers go to who asked
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the one who started us
-    readable = [*cage.own_code(), settings.artifacts]
+    readable = [*cage.own_code(), template.artifacts]
     held = cage.close(
         settings.folder, readable, settings.memory_bytes, settings.parent, network=bool(settings.endpoint)
     )
     _say(answers, {"held": held})
-    place = Place(settings.folder, settings.artifacts, settings.threads, settings.endpoint)
-    for line in sys.stdin:
-        words = json.loads(line)
-        if reader := words.get("warm"):
-            _say(answers, {"warm": reader, "error": _warm(Reader(reader), place)})
-        else:
-            _say(answers, done(Task.model_validate(words), place).model_dump(mode="json"))
+    models = socket.socket(fileno=3) if template.served else None
+    place = dataclasses.replace(template, folder=settings.folder, endpoint=settings.endpoint, models=models)
+    with open(0, encoding="utf-8", closefd=False) as tasks:
+        for line in tasks:
+            _say(answers, done(Task.model_validate_json(line), place).model_dump(mode="json"))
 
 
 def done(task: Task, place: Place) -> Answer:
@@ -89,21 +83,6 @@ def _reader(reader: Reader) -> Callable[[Task, Place], Answer]:
     return function
 
 
-def _warm(reader: Reader, place: Place) -> str:
-    """What went wrong: a fault of this environment, so that no document is blamed for it."""
-    try:
-        module = importlib.import_module(f"workloads.label.converting.readers.{MODULES[reader][0]}")
-        if warm := getattr(module, "warm", None):
-            warm(place)
-    except Exception as error:  # noqa: BLE001  (told to who started us)
-        return printable(f"{type(error).__name__}: {error}") or "it failed without a word"
-    return ""
-
-
 def _say(answers: IO[str], words: dict[str, Any]) -> None:
     answers.write(json.dumps(words) + "\n")
     answers.flush()
-
-
-if __name__ == "__main__":
-    main(Settings.model_validate_json(sys.argv[1]))

@@ -5,13 +5,11 @@ Killed anywhere and run again, it does what is missing: every document ends in e
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workloads.label.converting import plan, weights
+from workloads.label.converting import plan, sizes, weights
 from workloads.label.converting.desk import Desk
 from workloads.label.converting.pool import Pool
 from workloads.label.converting.process import Limits
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from workloads.label.records import Document
     from workloads.label.stages import Context, Report
 
-MOST_WORKERS = 8  # of our own choice: each has the models to itself
 CAGE = ("memory", "network", "capabilities", "files", "tcp", "sockets", "programs")
 
 
@@ -35,18 +32,16 @@ def run(context: Context) -> Report:
     cannot start.
     """
     began, convert, desk = time.monotonic(), context.params.convert, Desk(context)
-    count = workers(convert, os.cpu_count() or 1, available_bytes())
-    limits = Limits(
-        convert.memory_mib << 20, convert.timeout_s, convert.recycle, max(1, (os.cpu_count() or 1) // count)
-    )
+    layout = sizes.chosen(convert, sizes.machine())
+    limits = Limits(convert.memory_mib << 20, convert.timeout_s, convert.recycle)
     try:
         todo = desk.todo()
-        with Pool(desk.scratch, count, limits, context.site.artifacts, convert.endpoint) as pool:
+        with Pool(desk.scratch, layout, limits, context.site.artifacts, convert.endpoint) as pool:
             seen = triage(desk, pool, todo, convert.max_bytes, context.tell)
             cases = planned(desk, convert, todo, seen)
-            weights.check(
-                context.site.artifacts, {r for each in cases for s in each.progress.waiting for r in s.readers}
-            )
+            pieces = [piece for each in cases for piece in each.progress.waiting]
+            weights.check(context.site.artifacts, {reader for piece in pieces for reader in piece.readers})
+            pool.load(piece.readers[0] for piece in pieces)
             reading = Reading(desk, pool, desk.shelf.settings, context.tell)
             reading.run(cases)
     finally:
@@ -58,7 +53,8 @@ def run(context: Context) -> Report:
         "why": desk.why,
         "pages": reading.pages,
         "pages_s": round(reading.pages / seconds, 2) if reading.pages else None,
-        "workers": count,
+        "workers": layout.workers,
+        "models": "server" if layout.served else "worker",
         "not_contained": ", ".join(each for each in CAGE if each not in pool.held) or None if pool.held else None,
         "seconds": round(seconds, 3),
     }
@@ -73,16 +69,3 @@ def planned(desk: Desk, convert: Convert, todo: list[Document], seen: dict[str, 
             covered = {page for read in reads for page in range(read.first, read.last + 1) if page not in read.failed}
             cases.append(Case(document, saw, plan.start(plan.slices(saw, convert), covered), reads))
     return cases
-
-
-def workers(convert: Convert, cores: int, memory_bytes: int) -> int:
-    """As many as cores and memory allow, unless the owner says. Pure."""
-    return convert.workers or max(1, min(cores, memory_bytes // (convert.memory_mib << 20), MOST_WORKERS))
-
-
-def available_bytes() -> int:
-    """Memory that the kernel would give to programs now."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) << 10
-    return 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.workloads.label.converting.conftest import Archive
 
 WITHIN_S, EVERY_S = 120.0, 0.005
-WORKER = b"workloads.label.converting.worker"
+WORKER = b"workloads.label.converting.template"
 
 
 def itself(process: subprocess.Popen[str]) -> list[int]:

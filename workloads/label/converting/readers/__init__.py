@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a worker has: its folder, the models, how many threads, and the endpoint if it may speak to one."""
+    """What a worker has: its folder, the models, how many threads, and the endpoint if it may speak to one.
+
+    `served`: models are not loaded here, but asked at `models`, which only copies of the template have.
+    """
 
     folder: Path
     artifacts: Path
     threads: int
     endpoint: str = ""
+    served: bool = False
+    models: socket.socket | None = None
