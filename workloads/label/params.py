@@ -44,6 +44,7 @@ class Convert(Section):
     """How documents become text."""
 
     workers: Annotated[int, Field(ge=0, le=64)] = 0  # 0: as many as cores and memory allow
+    models: Literal["auto", "server", "worker"] = "auto"  # a process of their own, or each worker's; auto: by GPU
     memory_mib: Annotated[int, Field(ge=512)] = 4096  # a worker's; more kills it
     timeout_s: Annotated[float, Field(gt=0)] = 300  # of one slice; the worker is killed then
     slice_pages: Annotated[int, Field(ge=1)] = 25  # long documents go slice by slice
