@@ -29,7 +29,7 @@ def over(points: Sequence[Point], campaign: Campaign, least_documents: int, *, r
             told = f"F1 {gain:+.3f} in {campaign.patience} rounds on {arm} documents"
             return f"nothing is gained any more: {told}, {campaign.least_gain:.3f} are wanted"
     if room <= 0:
-        return f"the budget of {campaign.budget_minutes:,.0f} minutes is spent"
+        return f"the budget of {campaign.budget_minutes:,g} minutes is spent"
     return "" if left else "nobody has anything left to see"
 
 
