@@ -28,14 +28,6 @@ AMP = {
     "workspace_id": "ws-12345678-90ab-cdef-1234-567890abcdef",
     "topic_arn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts",
 }
-SWITCHES = {
-    "workspace": True,
-    "alarm_mail": ["fleet@example.org"],
-    "budget_usd": 200,
-    "cost_anomaly_usd": 20,
-    "data_events": True,
-}
-"""All of them on."""
 
 
 def described(more: Mapping[str, Any] | None = None, /, **aws: Any) -> Fleet:

@@ -14,8 +14,8 @@ import pytest
 from sparkfleet.cloud.account import roles
 from sparkfleet.cloud.aws import Account
 from sparkfleet.errors import ConfigError
-from tests.sparkfleet.cloud.account import AMP, COMPONENT, SWITCHES, described, inputs, register
-from tests.sparkfleet.cloud.recorded import ACCOUNT, CERTIFICATE, Answers
+from tests.sparkfleet.cloud.account import AMP, COMPONENT, described, inputs, register
+from tests.sparkfleet.cloud.recorded import ACCOUNT, CERTIFICATE, EVERYTHING, Answers
 from tests.sparkfleet.recorder import Recorder, Registered
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Kinds = set[tuple[str, str]]
 @pytest.fixture(scope="module")
 def everything() -> Registered:
     """What is registered for a fleet with every switch on."""
-    cloud = described(**SWITCHES).cloud.model_copy(update={"calypso": True})
+    cloud = described(**EVERYTHING).cloud.model_copy(update={"calypso": True})
     return register(described({"monitoring": {"alerts": "amp", "amp": AMP}}).model_copy(update={"cloud": cloud}))
 
 
@@ -97,7 +97,7 @@ TRAIL: Kinds = {("DataEvents", "demo-data-events"), ("Trail", "requests")}
         ({"budget_usd": 200}, SPENDING | BUDGET),
         ({"cost_anomaly_usd": 20}, SPENDING | ANOMALIES),
         ({"data_events": True}, TRAIL),
-        (SWITCHES, WORKSPACE | MAIL | MORE_MAIL | SPENDING | BUDGET | ANOMALIES | TRAIL),
+        (EVERYTHING, WORKSPACE | MAIL | MORE_MAIL | SPENDING | BUDGET | ANOMALIES | TRAIL),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
 )

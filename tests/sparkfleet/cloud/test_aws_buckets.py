@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sparkfleet.cloud.account import SWITCHES, described, inputs, register, statements
-from tests.sparkfleet.cloud.recorded import ACCOUNT
+from tests.sparkfleet.cloud.account import described, inputs, register, statements
+from tests.sparkfleet.cloud.recorded import ACCOUNT, EVERYTHING
 
 if TYPE_CHECKING:
     from tests.sparkfleet.recorder import Registered
@@ -23,7 +23,7 @@ TRAIL = f"arn:aws:cloudtrail:eu-west-1:{ACCOUNT}:trail/demo-requests"
 @pytest.fixture(scope="module")
 def registered() -> Registered:
     """What is registered for a fleet with every switch on."""
-    return register(described(**SWITCHES))
+    return register(described(**EVERYTHING))
 
 
 @pytest.mark.parametrize("purpose", [*DATA, "audit", "logs"])

@@ -8,8 +8,8 @@ import pytest
 
 from sparkfleet.cloud.account.alarms import silent_hours
 from sparkfleet.model import Fleet, Role
-from tests.sparkfleet.cloud.account import AMP, SWITCHES, described, inputs, register, statements
-from tests.sparkfleet.cloud.recorded import ACCOUNT
+from tests.sparkfleet.cloud.account import AMP, described, inputs, register, statements
+from tests.sparkfleet.cloud.recorded import ACCOUNT, EVERYTHING
 
 if TYPE_CHECKING:
     from tests.sparkfleet.recorder import Registered
@@ -23,7 +23,7 @@ MONITOR: dict[str, Any] = {"spark-01": {"addresses": ["192.0.2.1"], "roles": [Ro
 @pytest.fixture(scope="module")
 def registered() -> Registered:
     """What is registered for a fleet with every switch on, and a host that mirrors data sets every two hours."""
-    return register(described({"hosts": MIRROR, "datasets": {"interval": "2h"}}, **SWITCHES))
+    return register(described({"hosts": MIRROR, "datasets": {"interval": "2h"}}, **EVERYTHING))
 
 
 @pytest.mark.parametrize("name", ["alarms", "alerts"])
