@@ -1,8 +1,11 @@
-"""A sound description with every section → copies of it that a test changes."""
+"""A sound description with every section → copies of it that a test changes, and what `parse` finds wrong with them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from sparkfleet import config
+from sparkfleet.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +55,12 @@ def changed(**parts: Any) -> dict[str, Any]:
 def write(folder: Path, text: str, stack: str = "x") -> None:
     """Write a stack's file."""
     (folder / f"Pulumi.{stack}.yaml").write_text(text)
+
+
+def faults(raw: dict[str, Any]) -> list[str]:
+    """Every fault that `parse` names."""
+    try:
+        config.parse(raw)
+    except ConfigError as error:
+        return error.faults
+    return []

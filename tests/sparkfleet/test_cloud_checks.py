@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkfleet import config
 from sparkfleet.cloud_checks import cloud_faults
-from sparkfleet.errors import ConfigError
+from tests.sparkfleet.descriptions import faults
 
 HOST = {"addresses": ["192.0.2.1"]}
 STORE = {"endpoint": "http://s:1", "iam_endpoint": "http://s:2", "admin": "env:ADMIN"}
@@ -21,15 +20,6 @@ ONPREM = {"provider": "onprem", "onprem": STORE}
 def described(cloud: dict[str, Any], **rest: Any) -> dict[str, Any]:
     """A fleet `lab` of one host with this store."""
     return {"fleet": "lab", "hosts": {"spark-01": HOST}, "cloud": cloud, **rest}
-
-
-def faults(raw: dict[str, Any]) -> list[str]:
-    """Every fault that `parse` names."""
-    try:
-        config.parse(raw)
-    except ConfigError as error:
-        return error.faults
-    return []
 
 
 def test_every_fault_of_a_bad_store_is_told_at_once() -> None:

@@ -10,14 +10,7 @@ import pytest
 from sparkfleet import config, model
 from sparkfleet.errors import ConfigError
 from sparkfleet.model import Role
-from tests.sparkfleet.descriptions import KEY, changed, sound
-
-
-def faults(raw: dict[str, Any]) -> list[str]:
-    """Every fault that `parse` names."""
-    with pytest.raises(ConfigError) as caught:
-        config.parse(raw)
-    return caught.value.faults
+from tests.sparkfleet.descriptions import KEY, changed, faults, sound
 
 
 def test_a_sound_description_becomes_a_fleet() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from sparkfleet import config
-from sparkfleet.errors import ConfigError
+from tests.sparkfleet.descriptions import faults
 
 V4, V6, BOTH = ["192.0.2.1"], ["fd7a::2"], ["192.0.2.2", "fd7a::2"]
 AMP = {"region": "eu-west-1", "workspace_id": "ws-12345678-90ab-cdef-1234-567890abcdef"}
@@ -22,15 +21,6 @@ def described(first: list[str], *roles: str, second: list[str] | None = None, **
     if second:
         hosts["spark-02"] = {"addresses": second, "roles": ["exporter"]}
     return {"fleet": "lab", "hosts": hosts, **rest}
-
-
-def faults(raw: dict[str, Any]) -> list[str]:
-    """Every fault that `parse` names."""
-    try:
-        config.parse(raw)
-    except ConfigError as error:
-        return error.faults
-    return []
 
 
 def test_an_exporter_that_its_firewall_closes_to_the_monitor_is_refused() -> None:
