@@ -63,7 +63,7 @@ class Machine:
         python = environments.python(environments.ensure("ray"))
         command = self.words(python, "-P", "-m", "workloads.label.spreading.machine", self.folder.parent / "ray")
         settings = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(CHECKOUT)}
-        with (self.folder / "ray.log").open("ab") as log:
+        with (self.folder / "ray.log").open("wb") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 cwd=self.folder, env={**settings, "SPARKFLEET_LABEL_SITE": str(self.site_file)},
