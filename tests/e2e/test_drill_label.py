@@ -5,15 +5,16 @@ What Label Studio and Calypso answer is tested in tests/workloads/label/lab; her
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e import footprint
+from tests.e2e import footprint, nights
 from tests.e2e.mutation import at_console, noticed
 from tests.e2e.mutations_label import MUTATIONS
-from tests.e2e.under_test import FleetUnderTest, adopted_fleet
+from tests.e2e.under_test import FleetUnderTest, adopted_fleet, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,7 @@ def with_label(config: dict[str, Any], secrets: Path) -> None:
     config["sparkfleet:label"].update(
         label_studio={"url": "http://127.0.0.1:9", "token": f"file:{secrets / 'token'}"},
         calypso={"url": "http://127.0.0.1:9", "admin_key": f"file:{secrets / 'key'}"},
+        recurring=nights.described(HOST),
     )
 
 
@@ -126,6 +128,62 @@ def test_whoever_takes_over_a_library_gets_little(fleet: FleetUnderTest) -> None
 
     assert {what for what, came in as_loop.items() if came == "yes"} == {"read its own copy", "write to its workspace"}
     assert {"be root", "command systemd", "read the key of the store"} <= {w for w, c in as_root.items() if c == "yes"}
+
+
+@pytest.fixture(scope="module")
+def recurring(fleet: FleetUnderTest) -> Iterator[nights.Nights]:
+    """The described runs, with stages that only last."""
+    made = nights.Nights(fleet, HOST)
+    with made.stages():
+        yield made
+
+
+def test_missed_nights_are_made_up_for_once_and_one_after_the_other(recurring: nights.Nights) -> None:
+    """The host was off for ten days: at its start four runs are due at once. Who wakes them again finds nothing."""
+    recurring.off_for(10)
+    for run in nights.RUNS:
+        recurring.until(run, state="done")
+    recurring.wake(*nights.RUNS)
+    recurring.rest()
+    log, under_way = recurring.log(), 0
+    for line in log:
+        under_way += 1 if line.endswith("begins") else -1
+        assert under_way in {0, 1}, log
+
+    for project in nights.PROJECTS:
+        assert (log.count(f"{project} fetch ends"), log.count(f"{project} finetune ends")) == (1, 1)
+        assert log.count(f"{project} roi ends") == 2
+
+
+def test_a_training_gives_way_to_somebody_at_the_gpu(recurring: nights.Nights) -> None:
+    """In the middle: its stage is ended, and begins again when they are gone."""
+    begun = recurring.log().count("drill finetune begins")
+    hold = recurring.folder / "drill/hold-finetune"
+    hold.touch()
+    recurring.described_before(10, ["drill-learn"])
+    recurring.wake("drill-learn")
+    until(lambda: recurring.log().count("drill finetune begins") == begun + 1, recurring.log, 60)
+    with recurring.somebody("notebook.service"):
+        recurring.until("drill-learn", state="waiting", told="waits for notebook.service")
+        hold.unlink()
+    recurring.until("drill-learn", state="done", gave_way=1)
+
+    assert recurring.log().count("drill finetune begins") == begun + 2
+
+
+def test_everybody_sees_how_recurring_runs_stand(fleet: FleetUnderTest, recurring: nights.Nights) -> None:
+    """Next, last and result in the status, from within the verb's unit; the same as metrics."""
+    asked = ("label", "status", "--project", f"{nights.FOLDER}/drill")
+    status, shown = fleet.spark("node", HOST, *asked, "--json"), fleet.spark("node", HOST, *asked)
+    rows = {row["name"]: row for row in json.loads(status.text.splitlines()[0])["recurring"]}
+    metrics = fleet.on(HOST, "curl -s http://127.0.0.1:9811/metrics").text
+    print(shown.text)
+
+    assert {name: row["last"]["state"] for name, row in rows.items()} == dict.fromkeys(rows, "done")
+    assert all(row["next_at"] for row in rows.values())
+    assert 'sparkfleet_roi_recurring_failed{project="drill",run="learn"} 0' in metrics
+    assert 'sparkfleet_roi_recurring_gave_way{project="drill",run="learn"} 1' in metrics
+    assert recurring.told("drill-prepare")["state"] in shown.text
 
 
 def test_a_reset_leaves_the_host_as_before(fleet: FleetUnderTest, before: list[footprint.Footprint]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,15 +41,20 @@ def rows(wanted: Recurring, project: str, work: Workspace) -> list[Row]:
 
 
 def next_at(name: str) -> dt.datetime | None:
-    """When its timer wakes it next."""
-    words = ["systemctl", "show", "--value", "--timestamp=unix", "--property=NextElapseUSecRealtime"]
+    """When its timer wakes it next, some minutes by chance not counted."""
+    # systemd 252 writes the property NextElapseUSecRealtime for people, whatever it is asked; this one it does not.
+    words = ["systemctl", "show", "--timestamp=unix", "--property=TimersCalendar", f"sparkfleet-label@{name}.timer"]
     try:
-        said = subprocess.run(
-            [*words, f"sparkfleet-label@{name}.timer"], capture_output=True, text=True, timeout=SYSTEMD_S, check=True
-        ).stdout
-        return dt.datetime.fromtimestamp(float(said.strip().removeprefix("@")), dt.UTC)
-    except (OSError, subprocess.SubprocessError, ValueError, OverflowError):
+        said = subprocess.run(words, capture_output=True, text=True, timeout=SYSTEMD_S, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
         return None
+    return elapses(said)
+
+
+def elapses(said: str) -> dt.datetime | None:
+    """The next moment in systemd's words of a timer's calendars; None when there is none."""
+    found = [int(seconds) for seconds in re.findall(r"next_elapse=@(\d{1,11})\b", said)]
+    return dt.datetime.fromtimestamp(min(found), dt.UTC) if found else None
 
 
 def table(rows: list[Row]) -> Table:
