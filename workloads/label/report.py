@@ -19,22 +19,11 @@ from markupsafe import Markup
 from workloads.errors import ConfigError, DamagedError, printable
 from workloads.label import drawing, flow, rendering, runs
 from workloads.label.progress import summary
-from workloads.label.records import (
-    Converted,
-    Document,
-    Evaluation,
-    Item,
-    Promotion,
-    Published,
-    Quarantined,
-    Record,
-    Review,
-    Verdict,
-)  # fmt: skip
+from workloads.label.records import Converted, Evaluation, Promotion, Quarantined, Record, Verdict
 from workloads.label.returns.file import FILE as ROI
 from workloads.label.returns.file import Roi, Shown
 from workloads.label.runs import Run, State
-from workloads.label.status import serving
+from workloads.label.status import counted, serving
 
 if TYPE_CHECKING:
     from workloads.label.workspace import Workspace
@@ -69,20 +58,12 @@ def report(run: str, project: Path, site_file: Path | None) -> None:
 
 def page(work: Workspace, run: Run, now: dt.datetime) -> str:
     """The whole page; raises DamagedError where a record is not what it should be."""
-    items, reviews = work.read(Item, "items.jsonl"), work.read(Review, "reviews.jsonl")
     converted = {each.document for each in work.read(Converted, "converted.jsonl")}
     aside = [each for each in work.read(Quarantined, "quarantine.jsonl") if each.document not in converted]
     promotions, roi = work.read(Promotion, "promotions.jsonl"), _one(work, Roi, ROI)
     candidate = max((each.name for each in work.path("candidates").glob("[!.]*")), default="")
     evaluation = _one(work, Evaluation, f"candidates/{candidate}/evaluation.json") if candidate else None
-    counts = {
-        "found": len(work.read(Document, "documents.jsonl")),
-        "converted": len(converted),
-        "aside": len({each.document for each in aside}),
-        "cut": len(items),
-        "published": len(work.read(Published, "published.jsonl")),
-        "reviewed": len({each.item for each in reviews if not each.skipped}),
-    }
+    counts = counted(work)
     return rendering.page(
         TEMPLATE,
         run=run, state=state(run), tones=TONES, now=now, folder=str(work.folder), summary=summary,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from workloads.label.flow import Place
+    from workloads.label.workspace import Workspace
 
 SHOWN_RUNS = 5
 
@@ -44,27 +45,20 @@ class Status:
 
 def look(at: Place) -> Status:
     """Read it; raises DamagedError where a file is not what it should be."""
-    work = at.work
-    converted = {each.document for each in work.read(records.Converted, "converted.jsonl")}
+    work, counts = at.work, counted(at.work)
     set_aside = {q.document: q.why for q in work.read(records.Quarantined, "quarantine.jsonl")}
-    items = work.read(records.Item, "items.jsonl")
-    published = {each.item for each in work.read(records.Published, "published.jsonl")}
-    reviews = work.read(records.Review, "reviews.jsonl")
+    arms = Counter(item.arm for item in work.read(records.Item, "items.jsonl"))
     promotions = work.read(records.Promotion, "promotions.jsonl")
     return Status(
         project=at.params.name,
         folder=str(work.folder),
         busy=work.busy(),
-        documents={
-            "found": len(work.read(records.Document, "documents.jsonl")),
-            "converted": len(converted),
-            "in quarantine": len(set_aside.keys() - converted),
-        },
+        documents={"found": counts["found"], "converted": counts["converted"], "in quarantine": counts["aside"]},
         items={
-            "cut": len(items),
-            **{f"of them {arm}": count for arm, count in sorted(Counter(item.arm for item in items).items())},
-            "in Label Studio": len(published),
-            "reviewed": len({review.item for review in reviews if not review.skipped}),
+            "cut": counts["cut"],
+            **{f"of them {arm}": count for arm, count in sorted(arms.items())},
+            "in Label Studio": counts["published"],
+            "reviewed": counts["reviewed"],
         },
         quarantine=dict(sorted(Counter(str(why) for why in set_aside.values()).items())),
         serving=serving(promotions),
@@ -72,6 +66,20 @@ def look(at: Place) -> Status:
         runs=runs.read(work, most=SHOWN_RUNS),
         recurring=shown.rows(at.site.recurring, at.params.name, work),
     )
+
+
+def counted(work: Workspace) -> dict[str, int]:
+    """Documents found, converted and set aside; items cut, published and reviewed; of all runs."""
+    converted = {each.document for each in work.read(records.Converted, "converted.jsonl")}
+    set_aside = {each.document for each in work.read(records.Quarantined, "quarantine.jsonl")}
+    return {
+        "found": len(work.read(records.Document, "documents.jsonl")),
+        "converted": len(converted),
+        "aside": len(set_aside - converted),
+        "cut": len(work.read(records.Item, "items.jsonl")),
+        "published": len({each.item for each in work.read(records.Published, "published.jsonl")}),
+        "reviewed": len({each.item for each in work.read(records.Review, "reviews.jsonl") if not each.skipped}),
+    }
 
 
 def serving(promotions: list[records.Promotion]) -> str | None:
