@@ -8,6 +8,7 @@ import pytest
 
 from sparkfleet import config
 from sparkfleet.errors import ConfigError
+from sparkfleet.fitness import sharing
 from sparkfleet.host import tailnet_policy
 from sparkfleet.host.desired import Desired, desired
 from sparkfleet.host.parts import label
@@ -63,6 +64,11 @@ def test_a_machine_opens_rays_ports_to_the_others_alone(project_sources: Sources
     lines = [line.strip() for line in table.splitlines() if ports in line]
     assert lines[0] == f"tcp dport {ports} ip saddr {{ 192.0.2.2 }} accept"
     assert lines[1:] == [f"tcp dport {ports} drop"]
+
+
+def test_both_sides_know_the_same_folder_and_as_many_ports() -> None:
+    """The unit's folder is the program's, and the firewall's range is the one that Ray is told."""
+    assert (str(machine.FOLDER), machine.PORTS) == (label.RAY, sharing.PORTS)
 
 
 def test_a_closed_firewall_lets_the_link_in_beside_the_tailnet(project_sources: Sources) -> None:

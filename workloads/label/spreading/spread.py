@@ -72,7 +72,7 @@ class Spread:
     def turn(self, crew: Crew) -> None:
         """Hand out to whoever waits, take in what there is."""
         for machine in crew.idle:
-            self.machines.add(machine)
+            self.machines.add(crew.members[machine].name)
             self._hand_out(crew, machine)
         for machine, event in crew.events():
             if isinstance(event, Lost):

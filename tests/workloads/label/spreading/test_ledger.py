@@ -103,4 +103,4 @@ class Machines(RuleBasedStateMachine):
 
 
 TestMachines = Machines.TestCase
-TestMachines.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMachines.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
