@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # bench is not installed
-sys.path.remove(str(Path(__file__).resolve().parent))  # its module datasets is not the library of that name
+if str(Path(__file__).resolve().parent) in sys.path:
+    sys.path.remove(str(Path(__file__).resolve().parent))  # its module datasets is not the library of that name
 
 import numpy as np
 import torch
