@@ -62,13 +62,15 @@ def plain(found: State, params: Params) -> dict[str, object]:
 
 
 def table(found: State, params: Params) -> Table:
-    """For people: a row a round."""
+    """For people: a row a round, no wider than a terminal."""
     from rich.markup import escape
     from rich.table import Table
 
     told = Table(title=escape(f"{params.name}: campaign"), title_justify="left")
-    for column in ("after round", "items learned", "minutes", "F1, held-out documents", "F1, drawn documents"):
-        told.add_column(column, justify="right" if column in {"items learned", "minutes"} else "left")
+    for column in ("round", "items", "minutes"):
+        told.add_column(column, justify="right")
+    for kind in ("held-out", "drawn"):  # F1, its 95 % interval, and how many documents
+        told.add_column(f"F1 {kind}, n")
     for each in found.points:
         told.add_row(
             str(each.round or "before"), f"{each.learned:,}", f"{each.minutes:.0f}",
@@ -78,4 +80,4 @@ def table(found: State, params: Params) -> Table:
 
 
 def _score(of: Score | None, documents: int) -> str:
-    return f"{of.f1:.3f} ({of.low:.3f} to {of.high:.3f}, n = {documents})" if of else "-"
+    return f"{of.f1:.3f} ({of.low:.2f}-{of.high:.2f}), {documents}" if of else "-"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from workloads.errors import ConfigError
 from workloads.label.campaigning import paraphrase, templates
+from workloads.label.items import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ def test_every_value_is_marked_where_it_stands(pieces: list[str], values: dict[s
     pieces = [each if each in {"{PARTY}", "{DATE}"} else each.replace("{", "").replace("}", "") for each in pieces]
     text, spans = templates.filled("".join(pieces), lambda label: values.get(label, ""))
 
-    put = [(label, templates.shown(values.get(label, "")).strip()) for label in (p.strip("{}") for p in pieces
+    put = [(label, shown(values.get(label, "")).strip()) for label in (p.strip("{}") for p in pieces
             if p.startswith("{"))]  # fmt: skip
     assert [(span.label, text[span.start : span.end]) for span in spans] == [each for each in put if each[1]]
 
