@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import ConfigError, GateError, ServiceError, printable
+from workloads.label.patience import Again, Patience, insist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,16 +138,20 @@ class Server:
 
     def _ask(self, question: Callable[[], Any], patience_s: float | None = None) -> Any:
         """The answer; while there is none, again, for as long as patience lasts."""
-        until = time.monotonic() + (self._patience_s if patience_s is None else patience_s)
-        while True:
+
+        def attempt() -> Any:
             try:
                 return question()
             except self._grpc.InferenceServerException as error:
                 if not _silent(error):
                     raise
-                if REFUSED in str(error.message()) or time.monotonic() >= until:
-                    raise self._silence(error) from None
-                time.sleep(PAUSE_S)
+                silence = self._silence(error)
+                if REFUSED in str(error.message()):
+                    raise silence from None
+                raise Again(silence) from None
+
+        total_s = self._patience_s if patience_s is None else patience_s
+        return insist(attempt, Patience(total_s=total_s, first_s=PAUSE_S, most_s=PAUSE_S), lambda *_: None)
 
     def _silence(self, error: Any) -> ServiceError:
         if REFUSED in str(error.message()):

@@ -4,7 +4,7 @@ labelling  labels.xml → checked names: which control marks which text; refuses
 order      unpublished items → those that come next: least certain first, blank ones spread evenly among them
 forms      our records ↔ Label Studio's JSON; pure
 agreement  reviews of one item by several people → how far they agree; pure
-patience   a request that fails now and then → its answer, or one error; answers says which failures pass
+answers    an answer that is not what was asked for → another try (workloads.label.patience), or the error; pure
 server     the one module that speaks to Label Studio: patience, renewed tokens, nothing imported twice
 
 Why so, and what was measured: docs/decisions/0028-reviewing.md.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import NodeError, ServiceError, printable
-from workloads.label.reviewing.patience import Again
+from workloads.label.patience import Again
 
 if TYPE_CHECKING:
     from workloads.label.site import LabelStudio

@@ -16,8 +16,8 @@ from label_studio_sdk.base_client import LabelStudioBase as Client  # label_stud
 from label_studio_sdk.core.api_error import ApiError
 
 from workloads.errors import ConfigError, printable
+from workloads.label.patience import Patience, insist
 from workloads.label.reviewing.answers import NOT_FOUND, UNAUTHORIZED, judged
-from workloads.label.reviewing.patience import Patience, insist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.errors import ServiceError
+from workloads.label.patience import Again, Patience, insist
 from workloads.label.reviewing.answers import RENEWAL_S, judged
-from workloads.label.reviewing.patience import Again, Patience, insist
 from workloads.label.site import LabelStudio
 
 AT = LabelStudio(url="http://desk", token_file=Path("/run/token"))
