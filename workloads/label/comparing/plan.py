@@ -80,7 +80,10 @@ def entry(setting: Setting, recipe: Recipe, base: Path, material: Material, vers
 
 def different(entries: Sequence[Entry]) -> list[Entry]:
     """Without those that would be the same model under another name: no seeds to add, nothing made up."""
-    return list({each.digest: each for each in reversed(entries)}.values())[::-1]
+    found: dict[str, Entry] = {}
+    for each in entries:
+        found.setdefault(each.digest, each)
+    return list(found.values())
 
 
 def key(entries: Sequence[Entry], test_set: str) -> str:
