@@ -84,6 +84,9 @@ class Nights:
         """The runs are known for so many days, and have never come."""
         for run in runs:
             file = self._record(run)
+            if not file.exists():  # as at its timer's first call
+                self.wake(run)
+                self.rest()
             told = json.loads(file.read_text())
             told |= {"since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * DAY_S))}
             told |= {"state": "not yet", "moment": None}

@@ -77,7 +77,8 @@ def _told(last: Record | None) -> str:
     if last is None:
         return State.NOT_YET.value
     gave = f"gave way {last.gave_way} times" if last.gave_way > 1 else "gave way once" if last.gave_way else ""
-    return ", ".join(word for word in (last.state.value, gave, last.told) if word)
+    state = "" if last.state is State.WAITING and last.told else last.state.value
+    return ", ".join(word for word in (state, gave, last.told) if word)
 
 
 def _moment(at: dt.datetime | None, without: str = "-") -> str:

@@ -64,6 +64,6 @@ def test_people_see_why_one_failed_and_whom_one_waits_for() -> None:
     with console.capture() as text:
         console.print(shown.table(rows))
 
-    for words in ("failed, gave way 2 times, promote: the store is silent", "waiting, waits for [x].scope", "no timer",
+    for words in ("failed, gave way 2 times, promote: the store is silent", "│ waits for [x].scope", "no timer",
                   f"{NIGHT.astimezone():%a %Y-%m-%d %H:%M}", "not yet"):  # fmt: skip
         assert words in text.get()
