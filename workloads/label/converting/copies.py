@@ -171,8 +171,7 @@ class Copies:
             if self._template:
                 self._template.end()
             self._template = Partner("template", template.Setting(
-                folder=folder, artifacts=self._artifacts, threads=self._sizes.threads, parent=os.getpid(),
-                served=self._sizes.served,
+                folder=folder, artifacts=self._artifacts, parent=os.getpid(), served=self._sizes.served,
             ).model_dump_json(), folder, environment(folder, 1) | {"CUDA_VISIBLE_DEVICES": ""},
                 socket.SOCK_SEQPACKET)  # fmt: skip
             self.load(known)

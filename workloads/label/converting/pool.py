@@ -42,6 +42,7 @@ class Pool:
 
     def __init__(self, folder: Path, sizes: Sizes, limits: Limits, artifacts: Path, endpoint: str = "") -> None:
         self._folder, self._count, self._limits, self._endpoint = folder, sizes.workers, limits, endpoint
+        self._threads = sizes.threads
         folder.mkdir(parents=True, exist_ok=True)
         self._copies = Copies(folder, artifacts, sizes)
         self._workers: list[Worker] = []
@@ -172,7 +173,7 @@ class Pool:
         folder = self._folder / f"worker-{self._number}"
         folder.mkdir()
         settings = Settings(
-            folder=folder, memory_bytes=self._limits.memory_bytes, parent=os.getpid(),
+            folder=folder, memory_bytes=self._limits.memory_bytes, parent=os.getpid(), threads=self._threads,
             endpoint=self._endpoint if network else "",
         )  # fmt: skip
         with folder.with_suffix(".log").open("ab") as log:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FLOOR_BYTES, FLOOR_SHARE = 2 << 30, 0.1  # of all memory: the greater one stays free
 SERVER_BYTES = 6 << 30  # CUDA's libraries and context, both models' weights, and what a batch takes
+LEAST_SERVER_BYTES = 2 << 30
 PAGE_BYTES = 128 << 20  # a page's way through the layout model, on a GPU
 MOST_PAGES_AT_ONCE = 32
 
@@ -51,12 +52,12 @@ def chosen(convert: Convert, machine: Machine) -> Sizes:
     served = {"auto": machine.gpus > 0, "server": True, "worker": False}[convert.models]
     floor = max(FLOOR_BYTES, int(FLOOR_SHARE * machine.total_bytes))
     free = max(0, machine.available_bytes - floor)
-    server = min(SERVER_BYTES, free // 2) if served else 0
+    server = max(LEAST_SERVER_BYTES, min(SERVER_BYTES, free // 2)) if served else 0
     cores = max(1, machine.cores - (served and machine.cores > 2))
-    workers = convert.workers or max(1, min(cores, (free - server) // (convert.memory_mib << 20)))
+    workers = convert.workers or max(1, min(cores, max(0, free - server) // (convert.memory_mib << 20)))
     batch = max(1, min(MOST_PAGES_AT_ONCE, server // 2 // PAGE_BYTES))
     threads = 1 if served and machine.gpus else max(1, machine.cores // workers)
-    return Sizes(workers, threads, staged=workers, served=served, batch=batch, server_bytes=max(server, 2 << 30))
+    return Sizes(workers, threads, staged=workers, served=served, batch=batch, server_bytes=server)
 
 
 def machine() -> Machine:

@@ -40,7 +40,6 @@ class Setting(Record):
 
     folder: Path
     artifacts: Path
-    threads: int
     parent: int
     served: bool  # models answer at the copy's fourth descriptor, not in the copy
 
@@ -63,7 +62,8 @@ def main(setting: Setting) -> None:
     """Until the other end is closed."""
     cage.die_with(setting.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the one who started us
-    place = Place(setting.folder, setting.artifacts, setting.threads, served=setting.served)
+    # One thread: a second one of OpenMP would not live on in a copy, which would wait for it for ever.
+    place = Place(setting.folder, setting.artifacts, threads=1, served=setting.served)
     with socket.socket(fileno=os.dup(0)) as line:
         while True:
             said, descriptors, _, _ = socket.recv_fds(line, MOST_ORDER_BYTES, MOST_DESCRIPTORS)

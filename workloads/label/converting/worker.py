@@ -40,6 +40,7 @@ class Settings(Record):
     folder: Path
     memory_bytes: int
     parent: int
+    threads: int
     endpoint: str = ""
 
 
@@ -53,7 +54,9 @@ def main(settings: Settings, template: Place) -> None:
     )
     _say(answers, {"held": held})
     models = socket.socket(fileno=3) if template.served else None
-    place = dataclasses.replace(template, folder=settings.folder, endpoint=settings.endpoint, models=models)
+    place = dataclasses.replace(
+        template, folder=settings.folder, threads=settings.threads, endpoint=settings.endpoint, models=models
+    )
     with open(0, encoding="utf-8", closefd=False) as tasks:
         for line in tasks:
             _say(answers, done(Task.model_validate_json(line), place).model_dump(mode="json"))

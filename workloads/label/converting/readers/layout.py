@@ -44,13 +44,13 @@ def without_torchvision() -> None:
 
 
 @functools.cache
-def _converter(artifacts: Path, threads: int, *, served: bool) -> DocumentConverter:
+def _converter(artifacts: Path, *, served: bool) -> DocumentConverter:
     without_torchvision()
     options = ThreadedPdfPipelineOptions(
         artifacts_path=artifacts,
         do_ocr=False,
         do_table_structure=False,
-        accelerator_options=AcceleratorOptions(num_threads=threads),
+        accelerator_options=AcceleratorOptions(num_threads=1),
         layout_batch_size=PAGES_AT_ONCE,
         queue_max_size=2 * PAGES_AT_ONCE,
     )
@@ -78,14 +78,14 @@ def _asking(**words: Any) -> asking.Detection:
 
 def warm(place: Place) -> None:
     """Load the layout model, or what stands in for it."""
-    _converter(place.artifacts, place.threads, served=place.served)
+    _converter(place.artifacts, served=place.served)
 
 
 def read(task: Task, place: Place) -> Answer:
     """The pages from `task.first` to `task.last`."""
     asking.MODELS[:] = [place.models] if place.models else []
     torch.set_num_threads(place.threads)
-    converter = _converter(place.artifacts, place.threads, served=place.served)
+    converter = _converter(place.artifacts, served=place.served)
     pages = (task.first, task.last)
     return markup.answer(converter.convert(place.folder / task.file, raises_on_error=False, page_range=pages))
 

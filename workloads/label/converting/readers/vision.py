@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 @functools.cache
-def _converter(artifacts: Path, threads: int, *, served: bool) -> DocumentConverter:
+def _converter(artifacts: Path, *, served: bool) -> DocumentConverter:
     without_torchvision()
     options = VlmPipelineOptions(
         artifacts_path=artifacts,
         vlm_options=vlm_model_specs.GRANITEDOCLING_TRANSFORMERS,
-        accelerator_options=AcceleratorOptions(num_threads=threads),
+        accelerator_options=AcceleratorOptions(num_threads=1),
     )
     kinds = {InputFormat.PDF: PdfFormatOption, InputFormat.IMAGE: ImageFormatOption}
     converter = DocumentConverter(
@@ -51,14 +51,14 @@ def _converter(artifacts: Path, threads: int, *, served: bool) -> DocumentConver
 
 def warm(place: Place) -> None:
     """Load the model, or what stands in for it."""
-    _converter(place.artifacts, place.threads, served=place.served)
+    _converter(place.artifacts, served=place.served)
 
 
 def read(task: Task, place: Place) -> Answer:
     """The pages from `task.first` to `task.last`; a picture has but one."""
     asking.MODELS[:] = [place.models] if place.models else []
     torch.set_num_threads(place.threads)
-    converter = _converter(place.artifacts, place.threads, served=place.served)
+    converter = _converter(place.artifacts, served=place.served)
     pages = (task.first, task.last)
     return markup.answer(converter.convert(place.folder / task.file, raises_on_error=False, page_range=pages))
 
