@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from sparkfleet.forms import Described, HostPath, PackageName, SecretReference, matching
+from sparkfleet.forms import ByteSize, Described, HostPath, PackageName, SecretReference, matching
 
 # A tag is moved by whoever publishes: only a digest names one image.
 IMAGE = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9._-]+)?@sha256:[0-9a-f]{64}"
@@ -44,6 +44,27 @@ class PyTorch(Described):
     )
 
 
+Service = Literal["convert", "train", "label", "store", "serve"]
+LoopSecret = Literal["label-studio-password", "label-studio-token", "store.json", "models.json", "calypso-admin-key"]
+Account = Annotated[str, matching(r"([^\s@]+@[^\s@]+)?", 'an address such as "reviews@labels.example", or ""')]
+Repository = Annotated[str, matching(r"((s3://|/)[^\s\"'\\]+)?", 'a folder, or "s3://…" as tritonserver takes it')]
+
+
+class Loop(Described):
+    """The label loop in containers, beside the role label: its user, its workspace and its site file are used."""
+
+    images: dict[Service, Image] = Field(
+        min_length=1, description="from `spark-node images build`, pushed to a registry of yours"
+    )
+    memory: dict[Service, Size] = Field(default_factory=dict, description="of the host's programs' side, as 16g")
+    need: dict[Literal["convert", "train", "serve"], ByteSize] = Field(
+        default_factory=dict, description="what the memory guard is asked for before the start, GPU included"
+    )
+    secrets: dict[LoopSecret, SecretReference] = Field(default_factory=dict, description="of the servers, by file")
+    account: Account = Field(default="", description="of Label Studio's administrator, made at its first start")
+    models: Repository = Field(default="", description="what `serve` serves from")
+
+
 class Containers(Described):
     """Container engine and NVIDIA's toolkit, on hosts with the role containers."""
 
@@ -61,6 +82,7 @@ class Containers(Described):
         description="the host in the names of NGC's images, which the key opens; empty: that of pytorch.image",
     )
     pytorch: PyTorch | None = None
+    loop: Loop | None = None
 
     @property
     def key_opens(self) -> str:

@@ -57,6 +57,7 @@ PROGRAMS = (
     containers.CDI_REFRESH,
     containers.ENGINE_RELOAD,
     containers.SELF_TEST,
+    *containers.LOOP.values(),
     gpu.SETTINGS,
     ENVIRONMENT,
     JOBS,

@@ -43,7 +43,7 @@ def test_the_examples_commented_lines_load_too(tmp_path: Path) -> None:
     text = (PROJECT / "Pulumi.lab.yaml").read_text()
     text = text.replace("provider: onprem", "provider: aws").replace("sparkfleet:waivers: {}", "sparkfleet:waivers:")
     text = re.sub(
-        r"(?m)^( *)# (aws:|amp:|pytorch:|  [a-z_]+:|token:|admin_password:|auth_key:|  ACCESS)", r"\1\2", text
+        r"(?m)^( *)# (aws:|amp:|pytorch:|loop:|  [a-z_]+:|token:|admin_password:|auth_key:|  ACCESS)", r"\1\2", text
     )
     write(tmp_path, text)
 
@@ -51,6 +51,7 @@ def test_the_examples_commented_lines_load_too(tmp_path: Path) -> None:
 
     assert fleet.cloud.aws
     assert fleet.containers.pytorch
+    assert fleet.containers.loop
     assert fleet.monitoring.amp
     assert fleet.monitoring.grafana.token == "env:GRAFANA_TOKEN"
     assert fleet.tailnet.auth_key == f"file:{tmp_path}/secrets/tailnet"

@@ -66,7 +66,10 @@ def build(  # noqa: PLR0913  (the options of a verb)
                 building.words(program_, name, wanted, files, folder=folder, id_file=id_file), out / "build.log"
             )
             made[name] = id_file.read_text(encoding="ascii").strip()
-            _keep(out, name, _inspected(program_, made[name], made["tools"], name, out))
+            # The same id is the same bytes: reading six gigabytes again tells nothing new.
+            read_as = [made[name], made["tools"]]
+            if _known(out).get(name, {}).get("read_as") != read_as:
+                _keep(out, name, _inspected(program_, made[name], made["tools"], name, out) | {"read_as": read_as})
     _show({name: each for name, each in _known(out).items() if name in made}, as_json=as_json)
 
 

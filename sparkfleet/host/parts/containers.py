@@ -18,6 +18,8 @@ NGC, NGC_KEY = "containers/ngc", "/etc/sparkfleet/ngc-key"
 NGC_HELPER = "sparkfleet-ngc"  # Docker looks for the program docker-credential-sparkfleet-ngc
 CDI_REFRESH, ENGINE_RELOAD = "sparkfleet/host/cdi_refresh.py", "sparkfleet/host/engine_reload.py"
 SELF_TEST = "workloads/images/gpu_selftest.py"
+IMAGES = "/etc/sparkfleet/images"
+LOOP = {f"{IMAGES}/{name}": f"workloads/images/{name}" for name in ("compose.yaml", "compose.gpu.yaml")}
 PROGRAMS = "/usr/local/lib/sparkfleet"
 
 
@@ -27,11 +29,15 @@ def containers(fleet: Fleet, name: str) -> Parts:  # noqa: ARG001
     raw = {f"{PROGRAMS}/cdi-refresh.py": CDI_REFRESH, f"{PROGRAMS}/engine-reload.py": ENGINE_RELOAD}
     if wanted.pytorch:
         raw[f"{PROGRAMS}/gpu-selftest.py"] = SELF_TEST
+    secrets = {NGC_KEY: Secret(wanted.ngc_key, NGC)} if wanted.ngc_key else {}
+    if wanted.loop:
+        raw |= LOOP
+        secrets |= {f"{IMAGES}/{file}": Secret(of, f"images/{file}") for file, of in wanted.loop.secrets.items()}
     return Parts(
         packages=(wanted.toolkit,) if wanted.toolkit else (),
         units={"sparkfleet-cdi.path": RUNNING, "sparkfleet-cdi.service": ENABLED},
         raw=raw,
-        secrets={NGC_KEY: Secret(wanted.ngc_key, NGC)} if wanted.ngc_key else {},
+        secrets=secrets,
         merged={path: values for path, values in _merged(fleet).items() if values},
         validators={DAEMON: "dockerd --validate --config-file=%s"},
     )

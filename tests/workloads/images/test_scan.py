@@ -16,7 +16,7 @@ from workloads.images.scan import Package, Scan, look, scan
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + b"b3BlbnNzaC1rZXk" * 10 + b"\n-----END OPENSSH PRIVATE KEY-----\n"
 STATUS = b"""Package: libc6
 Status: install ok installed
-Architecture: amd64
+Architecture: all
 Version: 2.36-9
 
 Package: gone
@@ -39,7 +39,7 @@ def test_a_clean_image_has_no_findings_and_its_packages_are_named() -> None:
     )
 
     assert told.findings == []
-    assert told.packages == [Package("deb", "libc6", "2.36-9", "amd64"), Package("pypi", "typing-extensions", "4.15.0")]
+    assert told.packages == [Package("deb", "libc6", "2.36-9", "all"), Package("pypi", "typing-extensions", "4.15.0")]
     assert told.distribution == "debian"
 
 
