@@ -34,6 +34,7 @@ WEIGH_EVERY_S = 0.1
 MOST_STILLBORN = 3  # workers in a row that die before they can begin
 ASKING = 2  # slices whose pages are with the endpoint, each with several at once
 MOST_ANSWER_BYTES = 256 << 20
+PATIENCE = 0.5  # of a task's time: a server that hangs is found out before the task is late
 SERVED = {Reader.LAYOUT, Reader.VISION}  # readers whose models a server can have
 
 
@@ -108,7 +109,7 @@ class Pool:
                     yield worker, self._answered(worker, line)
             elif end := self._over(worker):
                 self._end(worker)
-                if worker.process.returncode == GONE:
+                if worker.process.returncode == GONE and worker.generation == self._copies.generation:
                     self._copies.forsake()
                 if not worker.caged:  # whatever it died of, it was not the task
                     self._not_started(worker, end)
@@ -174,6 +175,7 @@ class Pool:
         folder.mkdir()
         settings = Settings(
             folder=folder, memory_bytes=self._limits.memory_bytes, parent=os.getpid(), threads=self._threads,
+            patience_s=PATIENCE * self._limits.timeout_s,
             endpoint=self._endpoint if network else "",
         )  # fmt: skip
         with folder.with_suffix(".log").open("ab") as log:

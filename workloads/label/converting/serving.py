@@ -21,7 +21,6 @@ LENGTHS = struct.Struct("=II")
 MOST_HEAD_BYTES, MOST_BODY_BYTES = 16 << 20, 256 << 20
 MOST_PAGES = 64  # of one question
 GONE = 75  # a worker's exit code: it got no answer from the server (EX_TEMPFAIL of sysexits.h)
-ANSWER_WITHIN_S = 240.0  # a batch of pages by a vision model; a task that takes longer is late anyway
 
 
 class GoneError(Exception):
@@ -58,8 +57,7 @@ class Told(Record):
 
 
 def ask(line: socket.socket, question: Question, body: bytes) -> Told:
-    """The server's answer; raises GoneError when there is none, ValueError when the model failed."""
-    line.settimeout(ANSWER_WITHIN_S)
+    """The server's answer; raises GoneError when there is none in the line's time, ValueError when the model failed."""
     try:
         send(line, question, body)
         told = Told.model_validate_json(receive(line)[0])

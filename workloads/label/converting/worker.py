@@ -41,6 +41,7 @@ class Settings(Record):
     memory_bytes: int
     parent: int
     threads: int
+    patience_s: float  # that the models' server has for an answer
     endpoint: str = ""
 
 
@@ -54,6 +55,8 @@ def main(settings: Settings, template: Place) -> None:
     )
     _say(answers, {"held": held})
     models = socket.socket(fileno=3) if template.served else None
+    if models:
+        models.settimeout(settings.patience_s)
     place = dataclasses.replace(
         template, folder=settings.folder, threads=settings.threads, endpoint=settings.endpoint, models=models
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WITHIN_S, EVERY_S = 120.0, 0.005
 WORKER = b"workloads.label.converting.template"
+SERVER = b"workloads.label.converting.server"
 
 
 def itself(process: subprocess.Popen[str]) -> list[int]:
@@ -24,12 +25,22 @@ def itself(process: subprocess.Popen[str]) -> list[int]:
 
 
 def workers(process: subprocess.Popen[str]) -> list[int]:
-    """Its workers."""
+    """Its workers, and the template that they are copies of."""
+    return children(process, WORKER)
+
+
+def server(process: subprocess.Popen[str]) -> list[int]:
+    """The process that has the models."""
+    return children(process, SERVER)
+
+
+def children(process: subprocess.Popen[str], word: bytes) -> list[int]:
+    """Those of its children whose command has this word."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if parent == str(process.pid) and WORKER in (folder / "cmdline").read_bytes():
+            if parent == str(process.pid) and word in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
         except OSError:
             continue
