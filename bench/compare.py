@@ -1,6 +1,6 @@
 """Six candidates → how long they train one after another and all at once, and that they are the same; one table.
 
-    LABEL_PYTHON bench/compare.py [--windows 3200] [--epochs 2] [--small] [--json FILE]
+    LABEL_PYTHON bench/compare.py [--windows 6400] [--epochs 2] [--small] [--json FILE]
 
 Networks of DistilBERT-base's shape with random weights (66 M, 9 labels), three seeds of two mixes of made-up windows of
 42 tokens on average, learn by the loop of `spark-node label compare` in batches of 32. One after another: each has the
@@ -39,7 +39,7 @@ from bench.finetune import LABELS, RATE, utilisation, windows
 from workloads.label.learning import loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 BATCH, HELD_OUT, GOAL = 32, 160, 1.2
 GPU = torch.cuda.is_available()
@@ -66,34 +66,42 @@ def network(seed: int, *, small: bool) -> Any:
     return transformers.DistilBertForTokenClassification(shape)
 
 
-def training(data: Data, which: int, options: argparse.Namespace, folder: Path) -> tuple[Any, loop.Training]:
+def networks(options: argparse.Namespace, numbers: Iterable[int]) -> list[Any]:
+    """What candidates begin with."""
+    return [network(CANDIDATES[which][0], small=options.small) for which in numbers]
+
+
+def training(data: Data, which: int, model: Any, options: argparse.Namespace, folder: Path) -> loop.Training:
     """A candidate, before its first step."""
     seed, part = CANDIDATES[which]
-    model, pace = network(seed, small=options.small), loop.Pace(BATCH, options.epochs, RATE, seed, save_steps=1 << 30)
-    return model, loop.Training(model, data.of(part), pace, folder)
+    transformers.set_seed(seed)
+    pace = loop.Pace(BATCH, options.epochs, RATE, seed, save_steps=1 << 30)
+    return loop.Training(model, data.of(part), pace, folder)
 
 
-def one(data: Data, which: int, options: argparse.Namespace) -> Any:
-    """Train it alone; the model."""
+def alone(data: Data, numbers: Iterable[int], models: list[Any], options: argparse.Namespace) -> None:
+    """Train them one after another."""
     with tempfile.TemporaryDirectory() as folder:
-        model, alone = training(data, which, options, Path(folder))
-        while not alone.over:
-            alone.advance()
-        alone.wait()
-    return model
+        for which, model in zip(numbers, models, strict=True):
+            begun = training(data, which, model, options, Path(folder))
+            while not begun.over:
+                begun.advance()
+            begun.wait()
 
 
-def in_turns(data: Data, options: argparse.Namespace) -> list[Any]:
-    """All on one GPU; the models."""
+def in_turns(data: Data, numbers: Iterable[int], models: list[Any], options: argparse.Namespace) -> None:
+    """All on one GPU."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = [training(data, which, options, Path(folder)) for which in range(len(CANDIDATES))]
-        while any(not each.over for _, each in begun):
-            for _, each in begun:
+        begun = [
+            training(data, which, model, options, Path(folder))
+            for which, model in zip(numbers, models, strict=True)
+        ]  # fmt: skip
+        while any(not each.over for each in begun):
+            for each in begun:
                 if not each.over:
                     each.advance()
-        for _, each in begun:
+        for each in begun:
             each.wait()
-    return [model for model, _ in begun]
 
 
 def known(model: Any, data: Data) -> dict[str, Any]:
@@ -118,12 +126,11 @@ def known(model: Any, data: Data) -> dict[str, Any]:
 def share(numbers: list[int], options: argparse.Namespace, answers: Any, begin: Any) -> None:
     """A process of some candidates, one thread; begins when all are ready, and tells when it ended."""
     loop.threads(1)
-    data = Data(options.windows)
-    network(1, small=True)  # what is loaded when first used
+    data, models = Data(options.windows), networks(options, numbers)
     begin.wait()
-    models = {which: one(data, which, options) for which in numbers}
+    alone(data, numbers, models, options)
     ended = time.monotonic()
-    answers.put((ended, {which: known(model, data) for which, model in models.items()}))
+    answers.put((ended, {which: known(model, data) for which, model in zip(numbers, models, strict=True)}))
 
 
 def in_processes(options: argparse.Namespace, count: int) -> tuple[float, list[dict[str, Any]]]:
@@ -143,36 +150,29 @@ def in_processes(options: argparse.Namespace, count: int) -> tuple[float, list[d
     return max(ended for ended, _ in told) - began, [found[which] for which in range(len(CANDIDATES))]
 
 
-def timed(work: Callable[[], list[Any]]) -> tuple[float, list[Any], list[float]]:
-    """Seconds, what came of it, and the GPU's utilisation meanwhile."""
+def timed(name: str, work: Callable[..., None], data: Data, options: argparse.Namespace) -> dict[str, Any]:
+    """A way in this process: its seconds, what came of it, and what it took of the GPU."""
+    numbers = range(len(CANDIDATES))
+    models = networks(options, numbers)
+    if GPU:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     with utilisation() as used:
         began = time.monotonic()
-        made = work()
-        return time.monotonic() - began, made, used
+        work(data, numbers, models, options)
+        line: dict[str, Any] = {"name": name, "wall_s": time.monotonic() - began}
+    if GPU:
+        line |= {"peak_gib": torch.cuda.max_memory_allocated() / 2**30, "gpu_percent": statistics.median(used or [0])}
+    return line | {"known": [known(each, data) for each in models]}
 
 
 def measured(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Each way, with what came of it."""
-    data, numbers = Data(options.windows), range(len(CANDIDATES))
-    one(Data(BATCH * 4), 0, options)  # libraries load what they need when they are first used
-    found = []
+    data = Data(options.windows)
+    alone(Data(BATCH * 2), [0], networks(options, [0]), options)  # libraries load what they need at first use
     if GPU:
-        ways = {
-            "one after another": lambda: [one(data, which, options) for which in numbers],
-            "all at once": lambda: in_turns(data, options),
-        }
-        for name, work in ways.items():
-            torch.cuda.reset_peak_memory_stats()
-            wall, models, used = timed(work)
-            peak = torch.cuda.max_memory_allocated() / 2**30
-            found.append({"name": name, "wall_s": wall, "peak_gib": peak, "gpu_percent": statistics.median(used or [0]),
-                          "known": [known(each, data) for each in models]})  # fmt: skip
-            del models
-            torch.cuda.empty_cache()
-        return found
-    wall, models, _ = timed(lambda: [one(data, which, options) for which in numbers])
-    found.append({"name": f"one after another, {torch.get_num_threads()} threads", "wall_s": wall,
-                  "known": [known(each, data) for each in models]})  # fmt: skip
+        return [timed("one after another", alone, data, options), timed("all at once", in_turns, data, options)]
+    found = [timed(f"one after another, {torch.get_num_threads()} threads", alone, data, options)]
     for name, count in (("one after another, 1 thread", 1), ("all at once, a process a core", os.cpu_count() or 1)):
         wall, told = in_processes(options, count)
         found.append({"name": name, "wall_s": wall, "known": told})
@@ -187,7 +187,7 @@ def winner(line: dict[str, Any]) -> int:
 def main() -> int:
     """Run all ways in turn, and say whether the last one is faster and the same."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    asked.add_argument("--windows", type=int, default=3200)
+    asked.add_argument("--windows", type=int, default=6400)
     asked.add_argument("--epochs", type=float, default=2)
     asked.add_argument("--small", action="store_true")
     asked.add_argument("--json", type=Path)

@@ -9,6 +9,7 @@ published.jsonl         Published
 reviews.jsonl           Review             a snapshot of all there are, replaced by each collect
 test-sets/<version>/    items.jsonl, reviews.jsonl; never changed once written
 candidates/<run>/       card.json, evaluation.json, verdict.json, model.onnx, model/ (safetensors, tokenizer)
+comparisons/<key>/      comparison.json; .models/<digest>/ what was trained for them
 promotions.jsonl        Promotion
 serving/<version>/      what Calypso serves, as fetched from its repository
 runs/<run>/             run.json, report.html

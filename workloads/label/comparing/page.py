@@ -51,7 +51,7 @@ def named(found: Comparison) -> list[tuple[int, Measured]]:
 
 def short(place: int, entry: Measured) -> str:
     """What fits beside a plot; the table has the rest."""
-    return f"{place}. {entry.name}"
+    return f"{place}. {entry.name.partition(',')[0]}"
 
 
 def ranged(series: int, entry: Measured, label: str) -> drawing.Range:

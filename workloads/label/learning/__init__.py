@@ -7,6 +7,7 @@ network      windows → logits (onnxruntime)
 decode       logits → scored spans and certainty
 model        the four above, as one folder: model.onnx, tokenizer.json, card.json
 examples     reviews and seeds → what is learned from, and whether that is anything new
+recipes      project.toml and a base → the recipe of the next training
 training     examples → weights (torch, transformers)
 making       training, export and calibration → a candidate's folder
 candidates   the folders of candidates, read
