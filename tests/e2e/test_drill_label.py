@@ -176,7 +176,8 @@ def test_everybody_sees_how_recurring_runs_stand(fleet: FleetUnderTest, recurrin
     asked = ("label", "status", "--project", f"{nights.FOLDER}/drill")
     status, shown = fleet.spark("node", HOST, *asked, "--json"), fleet.spark("node", HOST, *asked)
     rows = {row["name"]: row for row in json.loads(status.text.splitlines()[0])["recurring"]}
-    metrics = fleet.on(HOST, "curl -s http://127.0.0.1:9811/metrics").text
+    fetch = r"import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:9811/metrics\").read().decode())"
+    metrics = fleet.on(HOST, f'python3 -c "{fetch}"').text
     print(shown.text)
 
     assert {name: row["last"]["state"] for name, row in rows.items()} == dict.fromkeys(rows, "done")
