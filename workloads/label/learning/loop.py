@@ -143,8 +143,9 @@ class Loop:
         self._pool = torch.cuda.graph_pool_handle() if self._gpu else None
         self._stream = torch.cuda.Stream(self._device) if self._gpu else None
         self._events: list[Any] = []
-        # What is drawn follows from the state at this moment, whoever else draws meanwhile.
-        self._chance = self._generator().clone_state() if self._gpu else torch.get_rng_state()
+        # What is drawn follows from the seed alone, whoever drew before, or draws meanwhile.
+        chance = torch.Generator(self._device).manual_seed(pace.seed)
+        self._chance = chance if self._gpu else chance.get_state()
         self._begin_after_others()
 
     @property
