@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 PINNED = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 INSTALL = "install.sh"
+BUILD = "build"  # the lock of what builds packages that are published as source
 Torch = Literal["lock", "base"]
 # What the lock brings for torch's sake; NGC's PyTorch images have their own, made for their CUDA.
 TORCHS = re.compile(r"(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==")
@@ -98,9 +99,9 @@ def without_torch(lock: str) -> str:
 
 def context(root: Path, torch: Torch) -> dict[str, bytes]:
     """The folder to build from, name → content; `root`: the checkout. Raises ConfigError where there is none."""
-    locks = {recipe.lock: root / "requirements" / f"{recipe.lock}.txt" for recipe in RECIPES.values() if recipe.lock}
+    locks = {*(recipe.lock for recipe in RECIPES.values() if recipe.lock), BUILD}
     try:
-        files = {f"locks/{name}.txt": file.read_bytes() for name, file in locks.items()}
+        files = {f"locks/{name}.txt": (root / "requirements" / f"{name}.txt").read_bytes() for name in sorted(locks)}
     except OSError:
         raise ConfigError(
             f"{root}: no checkout of the project",
@@ -121,7 +122,9 @@ def context(root: Path, torch: Torch) -> dict[str, bytes]:
 
 def inputs(recipe: Recipe, files: dict[str, bytes]) -> str:
     """The digest of what is mounted into a build instead of copied: its change must be a change of the words."""
-    return hashlib.sha256(files[INSTALL] + files.get(f"locks/{recipe.lock}.txt", b"")).hexdigest()
+    return hashlib.sha256(
+        files[INSTALL] + files.get(f"locks/{recipe.lock}.txt", b"") + files[f"locks/{BUILD}.txt"]
+    ).hexdigest()
 
 
 def tag(name: str, files: dict[str, bytes], base: str) -> str:

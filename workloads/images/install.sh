@@ -11,6 +11,15 @@ venv=/opt/sparkfleet/$1
 python3 -m venv $shared "$venv"
 # NGC's images pin everything in a constraints file, which a lock with hashes replaces: nothing is resolved here.
 unset PIP_CONSTRAINT
-"$venv/bin/python" -m pip install --require-hashes --no-deps --only-binary=:all: --no-cache-dir --quiet \
-    --disable-pip-version-check --no-input --progress-bar=off --requirement "/context/locks/$1.txt"
+install() {
+    "$venv/bin/python" -m pip install --require-hashes --no-deps --no-cache-dir --quiet --disable-pip-version-check \
+        --no-input --progress-bar=off "$@"
+}
+# Five packages of Label Studio's are published as source alone: they are built by what requirements/build.txt locks.
+if [ "$1" = review ]; then
+    install --only-binary=:all: --requirement /context/locks/build.txt
+    install --no-build-isolation --requirement "/context/locks/$1.txt"
+else
+    install --only-binary=:all: --requirement "/context/locks/$1.txt"
+fi
 "$venv/bin/python" -m pip --quiet --disable-pip-version-check uninstall --yes pip setuptools
