@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from sparkfleet.cloud import objectstore
 from sparkfleet.cloud.objectstore import Connection, Key
+from tests.sparkfleet.cloud.projects import RUN_DEADLINE_S, UP, Project, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.drill
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-RUN_DEADLINE_S = 180
-UP = ("up", "--yes", "--skip-preview")
 PROGRAM = """
 import os, time
 from pathlib import Path
@@ -43,34 +42,6 @@ if wait := os.environ.get("WAIT"):
     Path(wait).touch()
     time.sleep(600)
 """
-
-
-@dataclass
-class Project:
-    """A Pulumi project, and the environment in which it is run."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def pulumi(self, *arguments: str, succeeds: bool = True, **environment: str) -> str:
-        """Run one Pulumi command and return what it printed."""
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive", "--color=never"],
-            cwd=self.folder,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=RUN_DEADLINE_S,
-            check=False,
-        )
-        printed = done.stdout + done.stderr
-        assert (done.returncode == 0) == succeeds, printed
-        return printed
-
-    def told(self) -> dict[str, str]:
-        """The outputs of the stack."""
-        outputs: dict[str, str] = json.loads(self.pulumi("stack", "output", "--json", "--show-secrets"))
-        return outputs
 
 
 @dataclass
@@ -117,33 +88,21 @@ class Home:
 @pytest.fixture
 def home(fleet: Fleet, connection: Connection, tmp_path: Path, engine: str) -> Home:
     """The bucket for the state is made by the real bootstrap program; nothing lies in it yet."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-        "PATH": os.pathsep.join([engine, os.environ["PATH"]]),
-        "PULUMI_HOME": str(tmp_path / "home"),
-        "PULUMI_CONFIG_PASSPHRASE": "test",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "FLEET": fleet.model_dump_json(),
+    where = {
+        name: environment(engine, tmp_path / "home", tmp_path / f"{name}-state") | {"FLEET": fleet.model_dump_json()}
+        for name in ("bootstrap", "project")
     }
-    places = {name: (tmp_path / f"{name}-state").as_uri() for name in ("bootstrap", "project")}
-    for name in places:
-        (tmp_path / f"{name}-state").mkdir()
     shutil.copytree(CHECKOUT / "bootstrap", tmp_path / "bootstrap", ignore=shutil.ignore_patterns("Pulumi.*.yaml"))
     (tmp_path / ".venv").symlink_to(sys.prefix)
     description = {
         f"sparkfleet:{key}": value for key, value in fleet.model_dump(mode="json", exclude_unset=True).items()
     }
     (tmp_path / "Pulumi.office.yaml").write_text(yaml.safe_dump({"config": description}))
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "Pulumi.yaml").write_text("name: drill\nruntime: python\n")
-    (project / "__main__.py").write_text(PROGRAM)
-
-    bootstrap = Project(tmp_path / "bootstrap", environment | {"PULUMI_BACKEND_URL": places["bootstrap"]})
+    bootstrap = Project(tmp_path / "bootstrap", where["bootstrap"])
     bootstrap.pulumi("stack", "init", "office")
     bootstrap.pulumi(*UP)
-    return Home(fleet, connection, bootstrap, Project(project, environment | {"PULUMI_BACKEND_URL": places["project"]}))
+    project = Project.written(tmp_path / "project", PROGRAM, where["project"])
+    return Home(fleet, connection, bootstrap, project)
 
 
 def refused(request: Callable[[], Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from sparkfleet.cloud import access_keys, objectstore, policies
 from sparkfleet.cloud.objectstore import Connection, Key
+from tests.sparkfleet.cloud.projects import UP, Project, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,35 +34,20 @@ for host, resource in cloud.identities.items():
 for purpose, name in cloud.buckets.items():
     pulumi.export(purpose, name)
 """
-RUN_DEADLINE_S = 120
-UP = ("up", "--yes", "--skip-preview")
 
 
 @dataclass
-class Stack:
-    """A Pulumi project in a folder of its own, with its state beside it."""
+class Stack(Project):
+    """A project whose program reads the fleet."""
 
-    folder: Path
-    environment: dict[str, str]
     fleet: Fleet
 
-    def pulumi(self, *arguments: str, succeeds: bool = True) -> str:
-        """Run one Pulumi command and return what it printed."""
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive", "--color=never"],
-            cwd=self.folder,
-            env=self.environment | {"FLEET": self.fleet.model_dump_json()},
-            capture_output=True,
-            text=True,
-            timeout=RUN_DEADLINE_S,
-            check=False,
-        )
-        printed = done.stdout + done.stderr
-        assert (done.returncode == 0) == succeeds, printed
-        return printed
+    def pulumi(self, *arguments: str, succeeds: bool = True, **environment: str) -> str:
+        """Run one Pulumi command for the fleet as it is described now."""
+        return super().pulumi(*arguments, succeeds=succeeds, FLEET=self.fleet.model_dump_json(), **environment)
 
-    def written(self) -> str:
-        """All that Pulumi has written to disk: state, history, backups, and what it keeps at home."""
+    def on_disk(self) -> str:
+        """All that Pulumi has written: state, history, backups, and what it keeps at home."""
         roots = (self.folder, Path(self.environment["PULUMI_HOME"]))
         files = [path for root in roots for path in root.rglob("*") if path.is_file()]
         return "".join(path.read_text(errors="replace") for path in files)
@@ -71,20 +56,9 @@ class Stack:
 @pytest.fixture
 def stack(fleet: Fleet, tmp_path: Path, engine: str) -> Iterator[Stack]:
     """A fresh stack with a file backend; its passphrase protects nothing, because no secret is in it."""
-    project = tmp_path / "project"
-    (project / "state").mkdir(parents=True)
-    (project / "Pulumi.yaml").write_text("name: cloud-test\nruntime: python\n")
-    (project / "__main__.py").write_text(PROGRAM)
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([engine, os.environ["PATH"]]),
-        "PULUMI_HOME": str(tmp_path / "home"),
-        "PULUMI_BACKEND_URL": (project / "state").as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "test",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
-    stack = Stack(project, environment, fleet)
+    folder = tmp_path / "project"
+    project = Project.written(folder, PROGRAM, environment(engine, tmp_path / "home", folder / "state"))
+    stack = Stack(project.folder, project.environment, fleet)
     stack.pulumi("stack", "init", "test")
     yield stack
     stack.pulumi("destroy", "--yes", "--skip-preview")
@@ -122,18 +96,18 @@ def test_a_fleet_lives_through_the_engine(
     assert objectstore.iam(connection, admin).list_user_policies(UserName=user)["PolicyNames"] == ["host-access"]
 
     old = _secrets(stack, server)
-    before = json.loads(stack.pulumi("stack", "output", "--json"))
+    before = stack.told()
     stack.fleet = describe_fleet(server, tmp_path, name, generations={"spark-01": 2})
     printed.append(stack.pulumi("preview", "--diff"))
     assert "generation" in printed[-1]
     printed.append(stack.pulumi(*UP))
-    after = json.loads(stack.pulumi("stack", "output", "--json"))
+    after = stack.told()
     assert {key for key in after if after[key] != before[key]} == {"spark-01"}
     printed.append(stack.pulumi(*UP, "--expect-no-changes"))
     iam = objectstore.iam(connection, admin)
     assert [key.access_key_id for key in access_keys.listed(iam, user)] == [after["spark-01"]]
 
-    everything = stack.written() + "".join(printed)
+    everything = stack.on_disk() + "".join(printed)
     assert after["spark-01"] in everything, "the key's id must be found, or this search finds nothing at all"
     assert not [secret for secret in (*old, *_secrets(stack, server)) if secret in everything]
 
@@ -198,7 +172,7 @@ def test_a_key_that_was_replaced_outside_is_taken_over(stack: Stack, connection:
         if refresh:
             stack.pulumi("refresh", "--yes", "--skip-preview")
         stack.pulumi(*UP)
-        assert json.loads(stack.pulumi("stack", "output", "--json"))["spark-01"] == new.access_key_id
+        assert stack.told()["spark-01"] == new.access_key_id
         assert [key.access_key_id for key in access_keys.listed(iam, user)] == [new.access_key_id]
         stack.pulumi(*UP, "--expect-no-changes")
 
