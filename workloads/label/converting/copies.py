@@ -196,12 +196,12 @@ def _not_loaded(why: str) -> NodeError:
 def environment(folder: Path, threads: int) -> dict[str, str]:
     """Nothing of ours: no keys, no proxies; libraries write into the folder and ask no server.
 
-    With two heaps of the C library instead of eight a core, what Docling's threads free is used again.
+    With one heap of the C library instead of eight a core, what Docling's threads free is used again.
     """
     own = {name: os.environ[name] for name in ("LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES") if name in os.environ}
     return own | {
         "PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": str(CODE),
         "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder),
-        "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive", "MALLOC_ARENA_MAX": "2",
+        "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "33554432",
         "ARROW_DEFAULT_MEMORY_POOL": "system", "TOKENIZERS_PARALLELISM": "false",
     }  # fmt: skip
