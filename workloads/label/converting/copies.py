@@ -203,5 +203,6 @@ def environment(folder: Path, threads: int) -> dict[str, str]:
         "PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": str(CODE),
         "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder),
         "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive", "MALLOC_ARENA_MAX": "1",
-        "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "ARROW_DEFAULT_MEMORY_POOL": "system", "TOKENIZERS_PARALLELISM": "false",
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "TOKENIZERS_PARALLELISM": "false",
     }  # fmt: skip
