@@ -18,7 +18,7 @@ install() {
 # Five packages of Label Studio's are published as source alone: they are built by what requirements/build.txt locks.
 if [ "$1" = review ]; then
     install --only-binary=:all: --requirement /context/locks/build.txt
-    install --no-build-isolation --requirement "/context/locks/$1.txt"
+    install --no-build-isolation --use-pep517 --requirement "/context/locks/$1.txt"
 else
     install --only-binary=:all: --requirement "/context/locks/$1.txt"
 fi

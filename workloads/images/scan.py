@@ -33,6 +33,7 @@ CONFIGURES = re.compile(r"etc/.*|root/.*|home/.*|tmp/.*|(.*/)?(pip\.conf|\.?netr
 SETTING = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|CREDENTIAL)")
 # Keys that their packages publish: whoever has the package has them. By path and reason.
 PUBLISHED = {
+    re.compile(r".*/site-packages/botocore/data/.+/examples-1\.json"): "made up for AWS' manual",
     re.compile(r".*/site-packages/transformers/testing_utils\.py"): "a token of its makers' test server, public",
     re.compile(r".*/(site|dist)-packages/[^/]+/(.+/)?tests?/.+"): "a package's own tests",
     re.compile(r".*\.(md|rst|txt|html|ipynb|js|map)"): "a manual or a page",

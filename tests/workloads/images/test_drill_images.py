@@ -30,7 +30,7 @@ NAME, LABEL = "contained", "tests"
 PLANTED = """ARG BASE
 FROM ${BASE}
 USER root
-RUN printf '%s\\n' "-----BEGIN RSA PRIVATE KEY-----" "$(head -c 900 /dev/zero | tr '\\\\0' A)" > /etc/planted.key
+RUN printf '%s\\n' "-----BEGIN RSA PRIVATE KEY-----" "$(printf %0900d 0 | tr 0 A)" > /etc/planted.key
 RUN rm /etc/planted.key && cp /bin/true /usr/local/bin/raised && chmod u+s /usr/local/bin/raised
 USER 64000
 """
@@ -126,7 +126,16 @@ def test_a_planted_key_and_a_setuid_file_are_found(containers: Containers) -> No
     folder.mkdir()
     (folder / "Containerfile").write_text(PLANTED)
     base = containers.images["tools"]["id"].removeprefix("sha256:")
-    built = containers.podman("build", "--build-arg", f"BASE={base}", "--tag", "localhost/planted:1", str(folder))
+    words = (
+        "build",
+        "--network=host",
+        "--format=docker",
+        "--build-arg",
+        f"BASE={base}",
+        "--tag",
+        "localhost/planted:1",
+    )
+    built = containers.podman(*words, str(folder))
     assert built.returncode == 0, built.stderr
 
     done = subprocess.run(
