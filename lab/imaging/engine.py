@@ -60,7 +60,8 @@ def remove(instance: Instance) -> None:
     """End all containers; their files go with the instance's folder."""
     if program(instance).exists():
         shell.run(program(instance), "rm", "--all", "--force", "--time", "0", check=False)
-    for group in Path("/sys/fs/cgroup").glob(f"*/{GROUPS}"):
+    groups = [*Path("/sys/fs/cgroup").glob(f"*/{GROUPS}"), *Path("/sys/fs/cgroup").glob(f"*/{GROUPS}/**/")]
+    for group in sorted(set(groups), reverse=True):  # what lies in a group before the group
         with suppress(OSError):  # another instance's containers are in it
             group.rmdir()
 
