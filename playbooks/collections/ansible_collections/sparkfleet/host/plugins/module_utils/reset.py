@@ -97,7 +97,8 @@ class Reset:
         for name in found["system_accounts"]:
             self.remove_account(name)
         run("systemctl", "stop", "sparkfleet-guard-*")  # of a run that was killed: it would start without end
-        run("systemctl", "stop", r"system-spark\x2dnode*.slice")  # systemd makes them for jobs, and leaves them
+        # systemd makes them for units with a parameter, and leaves them: jobs, recurring runs, containers.
+        run("systemctl", "stop", r"system-spark\x2dnode*.slice", r"system-sparkfleet\x2d*.slice")
         for path in now["ours"]:
             take_away(path)
         self.left.update({path: UNTIL_REBOOT[path] for path in now["paths"] if path in UNTIL_REBOOT})
