@@ -58,10 +58,11 @@ class Step:
 class Reading:
     """All slices of a batch."""
 
-    def __init__(self, desk: Desk, pool: Pool, settings: str, tell: Tell) -> None:
-        self._desk, self._pool, self._settings, self._tell = desk, pool, settings, tell
+    def __init__(self, desk: Desk, pool: Pool, most_staged: int, tell: Tell) -> None:
+        self._desk, self._pool, self._most_staged, self._tell = desk, pool, most_staged, tell
         self._running: dict[int, Step] = {}
         self._further: list[Step] = []
+        self._ready: list[Case] = []  # copied, while all workers were busy
         self._carried = 0
         self.pages = 0
 
@@ -69,9 +70,11 @@ class Reading:
         """Until every case has its record; raises NodeError when workers cannot start."""
         self._total, self._began = sum(case.progress.pages for case in cases), time.monotonic()
         waiting, opened = list(cases), list[Case]()
-        while waiting or opened:
+        while waiting or opened or self._ready:
             while step := self._next(waiting, opened):
                 self._begin(step)
+            if self._running and len(self._ready) < self._most_staged and (case := self._copied(waiting, opened)):
+                self._ready.append(case)
             for worker, end in self._pool.ended() if self._running else ():
                 self._ended(self._running.pop(worker.number), worker, end)
             for case in [each for each in opened if each.progress.ended]:
@@ -90,17 +93,23 @@ class Reading:
         if not self._pool.free(Reader.TRIAGE):
             return None
         case = next((each for each in opened if each.progress.waiting), None)
-        while case is None and waiting:
+        if case is None:
+            case = self._ready.pop(0) if self._ready else self._copied(waiting, opened)
+            if case is None:
+                return None
+            opened.append(case)
+        piece = case.progress.begin()
+        return Step(case, piece, FIRST_STEP.get(piece.readers[0], piece.readers[0]), 0.0, [])
+
+    def _copied(self, waiting: list[Case], opened: list[Case]) -> Case | None:
+        """The next document that is there, in a file of ours; None when there are no more."""
+        while waiting:
             new = waiting.pop(0)
             if not new.progress.waiting:
                 opened.append(new)  # an earlier run has read all of it
             elif self._desk.copy(new.document, self._staged(new)):
-                opened.append(new)
-                case = new
-        if case is None:
-            return None
-        piece = case.progress.begin()
-        return Step(case, piece, FIRST_STEP.get(piece.readers[0], piece.readers[0]), 0.0, [])
+                return new
+        return None
 
     def _begin(self, step: Step) -> None:
         worker = self._pool.worker(step.reader)
@@ -142,7 +151,7 @@ class Reading:
             self._desk.shelf.rows(case.document.id, plain(worker.folder / answer.files[0]))
         read = Read(
             first=piece.first, last=piece.last, reader=piece.readers[0], parts=verdict.parts, failed=verdict.lost,
-            notes=answer.notes, seconds=round(step.seconds, 3), settings=self._settings,
+            notes=answer.notes, seconds=round(step.seconds, 3), settings=self._desk.shelf.settings,
         )  # fmt: skip
         self._desk.shelf.keep(case.document.id, read)
         case.reads.append(read)

@@ -37,7 +37,7 @@ class Sizes:
 
     workers: int
     threads: int  # of each worker's models
-    staged: int  # documents that wait on the disk, so that no worker waits for one
+    staged: int  # documents that are copied while all workers are busy, so that none waits for one
     served: bool  # the models are one process's, which owns the GPU
     batch: int  # pages that it takes at once
     server_bytes: int

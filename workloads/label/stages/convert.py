@@ -42,7 +42,7 @@ def run(context: Context) -> Report:
             pieces = [piece for each in cases for piece in each.progress.waiting]
             weights.check(context.site.artifacts, {reader for piece in pieces for reader in piece.readers})
             pool.load(piece.readers[0] for piece in pieces)
-            reading = Reading(desk, pool, desk.shelf.settings, context.tell)
+            reading = Reading(desk, pool, layout.staged, context.tell)
             reading.run(cases)
     finally:
         shutil.rmtree(desk.scratch, ignore_errors=True)
