@@ -67,7 +67,8 @@ class Nights:
         try:
             yield
         finally:
-            at_console(self.fleet, self.host, f"test ! -e {PYTHON}.kept || mv {PYTHON}.kept {PYTHON}")  # gone by a reset
+            # A reset may have taken it away.
+            at_console(self.fleet, self.host, f"test ! -e {PYTHON}.kept || mv {PYTHON}.kept {PYTHON}")
             shutil.rmtree(self.folder)
             for project in PROJECTS:
                 shutil.rmtree(self.fleet.tree(self.host) / WORKSPACE[1:] / project)
