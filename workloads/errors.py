@@ -7,7 +7,7 @@ NodeError                  1   a fault of ours, or one without a name of its own
 ├── DamagedError          20   data are not what their manifest says; what was there before is served
 ├── NoRoomError           21   the disk is full, or would be; what was there before is served
 ├── ServiceError          22   Label Studio or Calypso refused, or did not answer for long
-├── GateError             23   a candidate may not serve; what serves goes on
+├── GateError             23   a candidate may not serve, an image may not run; what runs goes on
 └── MissingModelError     24   the files of a model are not where they are looked for
 """
 
@@ -79,7 +79,7 @@ class ServiceError(NodeError):
 
 
 class GateError(NodeError):
-    """A candidate may not serve, or did not prove itself; what serves goes on."""
+    """A candidate may not serve, an image may not run, or did not prove itself; what runs goes on."""
 
     exit_code = 23
 
