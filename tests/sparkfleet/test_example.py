@@ -43,7 +43,9 @@ def test_the_examples_commented_lines_load_too(tmp_path: Path) -> None:
     text = (PROJECT / "Pulumi.lab.yaml").read_text()
     text = text.replace("provider: onprem", "provider: aws").replace("sparkfleet:waivers: {}", "sparkfleet:waivers:")
     text = re.sub(
-        r"(?m)^( *)# (aws:|amp:|pytorch:|loop:|  [a-z_]+:|token:|admin_password:|auth_key:|  ACCESS)", r"\1\2", text
+        r"(?m)^( *)# (aws:|amp:|pytorch:|loop:|(?:  )+[a-z_]+:|token:|admin_password:|auth_key:|  ACCESS)",
+        r"\1\2",
+        text,
     )
     write(tmp_path, text)
 
