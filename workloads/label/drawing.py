@@ -5,6 +5,7 @@ Colours are the page's CSS variables, so that one drawing serves light, dark and
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
@@ -90,9 +91,9 @@ def curves(lines: Sequence[Sequence[Spot]], series: Sequence[str], title: str, a
         y = HEIGHT * (1 - at / 10) + TOP
         drawn.append(f'<line x1="{AXIS}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--rule)"/>')
         drawn.append(_text(AXIS - 8, y + 4, f"{at / 10:.1f}", "end", "var(--soft)"))
-    for part in range(5):
-        x = AXIS + INSET + (WIDTH - AXIS - 2 * INSET) * part / 4
-        drawn.append(_text(x, TOP + HEIGHT + 18, f"{end * part / 4:,.0f}", "middle", "var(--soft)"))
+    for number in _round_numbers(end):
+        x = AXIS + INSET + (WIDTH - AXIS - 2 * INSET) * number / end
+        drawn.append(_text(x, TOP + HEIGHT + 18, f"{number:,}", "middle", "var(--soft)"))
     drawn.append(_text(WIDTH, TOP + HEIGHT + 34, axis, "end", "var(--soft)"))
     for number, line in enumerate(lines):
         colour, aside = f"var(--s{number + 1})", 3 * number
@@ -107,6 +108,13 @@ def curves(lines: Sequence[Sequence[Spot]], series: Sequence[str], title: str, a
                 f'<circle cx="{x:.1f}" cy="{value:.1f}" r="4" fill="{colour}"><title>{escape(told)}</title></circle>'
             )
     return _svg(drawn, TOP + HEIGHT + 36, title, [(name, at + 1) for at, name in enumerate(series) if lines[at]])
+
+
+def _round_numbers(end: float) -> range:
+    """From 0 to `end`, three to six of them: multiples of 1, 2 or 5 times a power of ten."""
+    steps = (factor * 10**power for power in range(16) for factor in (1, 2, 5))
+    step = next(step for step in steps if end / step < 6)
+    return range(0, math.floor(end) + 1, step)
 
 
 def _height(value: float) -> float:

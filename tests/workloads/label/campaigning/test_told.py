@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -49,6 +50,21 @@ def test_a_curve_holds_every_point_within_its_frame(one: list[drawing.Spot], oth
     assert all(drawing.TOP <= float(dot.attrib["cy"]) <= drawing.TOP + drawing.HEIGHT for dot in dots)
     named = {each.text for each in drawn.iter("text")} & {"one", "other"}
     assert named == {name for name, line in (("one", one), ("other", other)) if line}
+
+
+@given(st.integers(1, 10**9))
+def test_an_axis_has_few_and_round_numbers(end: int) -> None:
+    """Two to six of them, from 0 on, the last one no further from the end than they are from each other."""
+    drawn = ET.fromstring(drawing.curves([[drawing.Spot(end, 0.5, 0, 1)]], ["one"], "a title", "items"))  # noqa: S314
+    numbers = [
+        int(each.text.replace(",", ""))
+        for each in drawn.iter("text")
+        if each.text and re.fullmatch(r"[\d,]+", each.text)
+    ]
+    step = numbers[1]
+    assert numbers == list(range(0, end + 1, step))
+    assert len(numbers) <= 6
+    assert str(step).rstrip("0") in {"1", "2", "5"}
 
 
 def test_the_page_says_what_the_records_say(project: Project) -> None:
