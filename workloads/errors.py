@@ -14,6 +14,7 @@ NodeError                  1   a fault of ours, or one without a name of its own
 from __future__ import annotations
 
 import errno
+import os
 
 OK = 0
 USAGE = 2  # click's own
@@ -88,6 +89,11 @@ class MissingModelError(NodeError):
     """The files of a model are not where they are looked for."""
 
     exit_code = 24
+
+
+def disk_full() -> OSError:
+    """What the system would have said to us, of a disk that another process found full."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def printable(text: str, most: int = MOST_CHARACTERS) -> str:

@@ -8,7 +8,7 @@ import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from workloads.errors import DISK_FULL, DamagedError, NoRoomError
+from workloads.errors import DISK_FULL, DamagedError
 from workloads.label import archive
 from workloads.label.converting import ending
 from workloads.label.converting.messages import Reader, Seen
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workloads.label.converting.ending import Ending
-    from workloads.label.stages import Context
+    from workloads.label.stages import Context, Report
 
 DOCUMENTS, CONVERTED, QUARANTINE = "documents.jsonl", "converted.jsonl", "quarantine.jsonl"
 TRIAGED, SETTINGS = "triaged.jsonl", "converting.json"
@@ -126,16 +126,13 @@ class Desk:
             self.counts["converted"] += 1
             self.counts["partial"] += record.partial
 
-    @property
-    def why(self) -> str | None:
-        """The reasons for which documents were set aside, for people."""
-        return ", ".join(f"{count} {why}" for why, count in sorted(self.reasons.items())) or None
-
-
-def no_room() -> NoRoomError:
-    """The disk is full."""
-    return NoRoomError(
-        "the disk is full; what was converted is kept",
-        usually="texts, Parquet and copies of what is being read need about as much room as the archive.",
-        next_step="free space and run again: it goes on where it stopped.",
-    )
+    def told(self, new: int, pages: int, seconds: float) -> Report:
+        """What the stage says of it."""
+        return {
+            "new": new,
+            **self.counts,
+            "why": ", ".join(f"{count} {why}" for why, count in sorted(self.reasons.items())) or None,
+            "pages": pages,
+            "pages_s": round(pages / seconds, 2) if pages else None,
+            "seconds": round(seconds, 3),
+        }

@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workloads.errors import disk_full
 from workloads.label.converting import judge
-from workloads.label.converting.desk import no_room
 from workloads.label.converting.ending import Ending
 from workloads.label.converting.messages import Answer, Reader, Task
 from workloads.label.converting.process import Death
@@ -132,7 +132,7 @@ class Reading:
             else:
                 case.progress.fail(piece, end.why, end.detail)
         elif end.no_room:
-            raise no_room()
+            raise disk_full()
         elif not end.why and step.reader in NEXT_STEP:
             carried = [self._carry(worker.folder / name) for name in end.files]
             self._further.append(Step(case, piece, NEXT_STEP[step.reader], step.seconds, carried))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloads.errors import printable
-from workloads.label.converting.desk import no_room
+from workloads.errors import disk_full, printable
 from workloads.label.converting.messages import Reader, Task
 from workloads.label.converting.process import Death
 from workloads.label.records import Why
@@ -52,7 +51,7 @@ def triage(desk: Desk, pool: Pool, documents: list[Document], most_bytes: int, t
 def _take(desk: Desk, known: dict[str, Seen], document: Document, end: Answer | Death) -> None:
     if not isinstance(end, Death):
         if end.no_room:
-            raise no_room()
+            raise disk_full()
         if end.seen:
             known[document.id] = end.seen
             desk.saw(document, end.seen)

@@ -28,7 +28,7 @@ CAGE = ("memory", "network", "capabilities", "files", "tcp", "sockets", "program
 def run(context: Context) -> Report:
     """Convert what is new.
 
-    Raises MissingModelError before anything is converted, NoRoomError when the disk is full, ConfigError when workers
+    Raises MissingModelError before anything is converted, OSError where the disk is full, ConfigError when workers
     cannot start.
     """
     began, convert, desk = time.monotonic(), context.params.convert, Desk(context)
@@ -46,17 +46,12 @@ def run(context: Context) -> Report:
             reading.run(cases)
     finally:
         shutil.rmtree(desk.scratch, ignore_errors=True)
-    seconds = time.monotonic() - began
+    held = ", ".join(each for each in CAGE if each not in pool.held) or None if pool.held else None
     return {
-        "new": len(todo),
-        **desk.counts,
-        "why": desk.why,
-        "pages": reading.pages,
-        "pages_s": round(reading.pages / seconds, 2) if reading.pages else None,
+        **desk.told(len(todo), reading.pages, time.monotonic() - began),
         "workers": layout.workers,
         "models": "server" if layout.served else "worker",
-        "not_contained": ", ".join(each for each in CAGE if each not in pool.held) or None if pool.held else None,
-        "seconds": round(seconds, 3),
+        "not_contained": held,
     }
 
 
