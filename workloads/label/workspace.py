@@ -84,14 +84,13 @@ class Workspace:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a+b") as out:
             _cut_half_line(out.fileno())
-            for record in records:
-                out.write(record.model_dump_json().encode() + b"\n")
+            out.write(lines(records))
             out.flush()
             os.fsync(out.fileno())
 
     def replace(self, name: str, records: Iterable[Record]) -> None:
         """Write the whole file anew; readers see the old one or the new one."""
-        self.put(name, "".join(record.model_dump_json() + "\n" for record in records).encode())
+        self.put(name, lines(records))
 
     def put(self, name: str, data: bytes) -> None:
         """Any other file, whole: readers see the old one or the new one."""
@@ -128,6 +127,11 @@ class Workspace:
             lock.flush()
             yield lock.fileno()
             lock.truncate(0)
+
+
+def lines(records: Iterable[Record]) -> bytes:
+    """A line each, as they lie in a file."""
+    return b"".join(record.model_dump_json().encode() + b"\n" for record in records)
 
 
 def _parsed(kind: type[R], line: bytes, place: str) -> R:

@@ -15,6 +15,7 @@ from workloads.label.records import Converted, Document, Quarantined, Why
 from workloads.label.spreading import spread
 from workloads.label.spreading.hand import Order
 from workloads.label.spreading.ledger import Piece
+from workloads.label.workspace import lines
 
 if TYPE_CHECKING:
     from workloads.label.spreading.hand import Said
@@ -57,9 +58,7 @@ class Documents:
             files[f"{SOURCE}/{path}"] = staged.read_bytes()
             records.append(document.model_copy(update={"source": SOURCE, "path": path}))
             staged.unlink()
-        files[f"work/{self.context.params.name}/{DOCUMENTS}"] = b"".join(
-            record.model_dump_json().encode() + b"\n" for record in records
-        )
+        files[f"work/{self.context.params.name}/{DOCUMENTS}"] = lines(records)
         return files, missing
 
     def piece(self, said: Said) -> str:
@@ -98,13 +97,4 @@ def run(context: Context) -> Report:
         told = spread.run(context, job, pieces)
     finally:
         shutil.rmtree(desk.scratch, ignore_errors=True)
-    seconds = time.monotonic() - began
-    return {
-        "new": len(todo),
-        **desk.counts,
-        "why": desk.why,
-        "pages": job.pages,
-        "pages_s": round(job.pages / seconds, 2) if job.pages else None,
-        **told,
-        "seconds": round(seconds, 3),
-    }
+    return {**desk.told(len(todo), job.pages, time.monotonic() - began), **told}

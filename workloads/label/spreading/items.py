@@ -14,12 +14,14 @@ from workloads.label.spreading.hand import Order
 from workloads.label.spreading.ledger import Piece
 from workloads.label.stages import preannotate
 from workloads.label.stages.preannotate import ITEMS, PREDICTIONS
+from workloads.label.workspace import lines
 
 if TYPE_CHECKING:
     from workloads.label.learning.serving import Serving
     from workloads.label.spreading.hand import Said
     from workloads.label.stages import Context, Report
 
+DOCUMENTS = "documents.jsonl"
 ORDER = Order("preannotate", {PREDICTIONS: ()})
 
 
@@ -46,11 +48,9 @@ class Items:
         """Their records, and those of their documents, whose source a prediction names."""
         some = [self.left[name] for name in names]
         wanted = {item.document for item in some}
-        documents = [each for each in self.context.work.read(Document, "documents.jsonl") if each.id in wanted]
-        return {
-            f"work/{self.context.params.name}/{name}": b"".join(each.model_dump_json().encode() + b"\n" for each in of)
-            for name, of in ((ITEMS, some), ("documents.jsonl", documents))
-        }, []
+        documents = [each for each in self.context.work.read(Document, DOCUMENTS) if each.id in wanted]
+        place = f"work/{self.context.params.name}"
+        return {f"{place}/{ITEMS}": lines(some), f"{place}/{DOCUMENTS}": lines(documents)}, []
 
     def piece(self, said: Said) -> str:
         """A prediction's item; raises ValueError."""
