@@ -87,6 +87,7 @@ def test_the_described_release_is_unpacked_once(server: str, tmp_path: Path, pro
         ("no-such", SHA256["step-ca"], "step-ca", "could not be fetched: HTTP Error 404"),
         ("step-ca", SHA256["step-ca"], "bin/step-ca", "holds no bin/step-ca"),
     ],
+    ids=["digest", "address", "program"],  # an archive's digest tells when it was packed: other ids in each worker
 )
 def test_another_archive_is_refused(
     server: str, tmp_path: Path, *, name: str, sha256: str, program: str, words: str
