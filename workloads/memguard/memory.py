@@ -32,6 +32,7 @@ class Memory:
     large_blocks: int = 0
     huge_total: int = 0
     huge_free: int = 0
+    total: int = 0
 
     @property
     def allocatable(self) -> int:
@@ -70,6 +71,7 @@ def memory(meminfo: str, buddyinfo: str, page_bytes: int) -> Memory:
         large_blocks=sum(count for _, count in blocks),
         huge_total=sizes.get("HugePages_Total", 0) * huge,
         huge_free=sizes.get("HugePages_Free", 0) * huge,
+        total=sizes.get("MemTotal", 0),
     )
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workloads.memguard import memory
+from workloads.memguard.config import PROC
+
 if TYPE_CHECKING:
     from workloads.label.params import Convert
 
@@ -61,16 +64,11 @@ def chosen(convert: Convert, machine: Machine) -> Sizes:
 
 
 def machine() -> Machine:
-    """This one."""
-    memory = {
-        words[0]: int(words[1]) << 10
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        if len(words := line.replace(":", " ").split()) > 1
-    }
-    cores = len(os.sched_getaffinity(0))
+    """This one; raises UnreadableError where the kernel does not tell its memory."""
+    now, cores = memory.read(PROC), len(os.sched_getaffinity(0))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     devices = list(Path("/dev").glob("nvidia[0-9]*"))
-    return Machine(cores, memory["MemTotal"], memory["MemAvailable"], gpus(devices, visible))
+    return Machine(cores, now.total, now.available, gpus(devices, visible))
 
 
 def gpus(devices: list[Path], visible: str | None) -> int:
