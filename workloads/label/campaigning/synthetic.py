@@ -15,7 +15,7 @@ import faker
 
 from workloads.errors import ConfigError, printable
 from workloads.label.campaigning import paraphrase, templates
-from workloads.label.learning.examples import Example
+from workloads.label.learning.examples import Example, beside
 from workloads.label.records import Arm, Item, Record, Sha256, Span
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def examples(context: Context, real: Sequence[Example], held: Iterable[Item]) ->
     wanted = context.params.campaign.synthetic if context.params.campaign else None
     if wanted is None or not real:
         return []
-    most = int(wanted.share / (1 - wanted.share) * len(real))
     out = {item.text for item in held if item.arm is Arm.TEST} | {each.text for each in real}
     worded = wordings(context, wanted)
     told = context.work.read(Made, FILE)
@@ -57,7 +56,7 @@ def examples(context: Context, real: Sequence[Example], held: Iterable[Item]) ->
     if not told or told[0].recipe != recipe(wanted, worded):
         told = make(wanted, worded)
         context.work.replace(FILE, told)
-    return [example(each) for each in told if each.text not in out][:most]
+    return [example(each) for each in told if each.text not in out][: beside(len(real), wanted.share)]
 
 
 def example(made: Made) -> Example:

@@ -120,6 +120,11 @@ def divided(examples: Iterable[Example]) -> tuple[list[Example], list[Example]]:
     ]
 
 
+def beside(real: int, share: float) -> int:
+    """How many made-up examples may be learned beside so many real ones, to be `share` of all at most."""
+    return int(share / (1 - share) * real)
+
+
 def training_sha256(examples: Iterable[Example]) -> str:
     """Of all that is learned from, in whatever order."""
     return hashlib.sha256("".join(sorted(each.digest for each in examples)).encode()).hexdigest()
