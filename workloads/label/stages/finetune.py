@@ -40,8 +40,10 @@ def run(context: Context) -> Report:
     expiry.expire(context.work, params.compare.keep_days, dt.datetime.now(dt.UTC))
     best = chosen(comparisons(context.work), recipe)
     if best:  # a comparison's settings stay, until project.toml has others than it had then
-        base = recipes.base_of(context, best.base or params.finetune.base)
-        recipe = recipes.recipe_of(context, base).model_copy(update={"seed": best.seed})
+        if best.base:
+            base = recipes.base_of(context, best.base)
+            recipe = recipes.recipe_of(context, base)
+        recipe = recipe.model_copy(update={"seed": best.seed})
     why_not = nothing_new(examples, recipe, last, params.finetune)
     if last and last.run == context.run:
         why_not = "this run has made its candidate"
