@@ -19,13 +19,14 @@ from markupsafe import Markup
 from workloads.errors import ConfigError, DamagedError, printable
 from workloads.label import drawing, flow, rendering, runs
 from workloads.label.progress import summary
-from workloads.label.records import Converted, Evaluation, Promotion, Quarantined, Record, Verdict
+from workloads.label.records import Evaluation, Promotion, Record, Verdict
 from workloads.label.returns.file import FILE as ROI
 from workloads.label.returns.file import Roi, Shown
 from workloads.label.runs import Run, State
 from workloads.label.status import counted, serving
 
 if TYPE_CHECKING:
+    from workloads.label.status import Counts
     from workloads.label.workspace import Workspace
 
 TEMPLATE = "run.html.j2"
@@ -58,8 +59,6 @@ def report(run: str, project: Path, site_file: Path | None) -> None:
 
 def page(work: Workspace, run: Run, now: dt.datetime) -> str:
     """The whole page; raises DamagedError where a record is not what it should be."""
-    converted = {each.document for each in work.read(Converted, "converted.jsonl")}
-    aside = [each for each in work.read(Quarantined, "quarantine.jsonl") if each.document not in converted]
     promotions, roi = work.read(Promotion, "promotions.jsonl"), _one(work, Roi, ROI)
     candidate = max((each.name for each in work.path("candidates").glob("[!.]*")), default="")
     evaluation = _one(work, Evaluation, f"candidates/{candidate}/evaluation.json") if candidate else None
@@ -67,21 +66,21 @@ def page(work: Workspace, run: Run, now: dt.datetime) -> str:
     return rendering.page(
         TEMPLATE,
         run=run, state=state(run), tones=TONES, now=now, folder=str(work.folder), summary=summary,
-        counts=counts, aside=aside, promotions=promotions, serving=serving(promotions), most=MOST_ROWS,
+        counts=counts, promotions=promotions, serving=serving(promotions), most=MOST_ROWS,
         roi=roi, accepted=accepted(roi.shown) if roi else None, evaluation=evaluation,
         verdict=_one(work, Verdict, f"candidates/{candidate}/verdict.json") if candidate else None,
         plots={name: Markup(svg) for name, svg in plots(run, roi, evaluation, counts).items()},  # noqa: S704  (ours)
     )  # fmt: skip
 
 
-def plots(run: Run, roi: Roi | None, evaluation: Evaluation | None, counts: dict[str, int]) -> dict[str, str]:
+def plots(run: Run, roi: Roi | None, evaluation: Evaluation | None, counts: Counts) -> dict[str, str]:
     """Those for which there is anything to show; an empty text for the others. Pure."""
     return {
         "stages": stages(run),
         "shown": shown(roi.shown) if roi else "",
         "labels": labels(evaluation) if evaluation else "",
         "months": months(roi) if roi and roi.backlog.months else "",
-        "documents": documents(counts) if counts["found"] else "",
+        "documents": documents(counts) if counts.found else "",
     }
 
 
@@ -129,10 +128,10 @@ def months(roi: Roi) -> str:
     return drawing.shares(rows, ("reviewed", "", "", "left open"), "Items reviewed and left open by month")
 
 
-def documents(counts: dict[str, int]) -> str:
+def documents(counts: Counts) -> str:
     """How many became text."""
-    waiting = max(counts["found"] - counts["converted"] - counts["aside"], 0)
-    rows = [("documents", (counts["converted"], 0, counts["aside"], waiting))]
+    waiting = max(counts.found - counts.converted - len(counts.aside), 0)
+    rows = [("documents", (counts.converted, 0, len(counts.aside), waiting))]
     return drawing.shares(rows, ("converted", "", "set aside", "not yet"), "What became of the documents")
 
 

@@ -21,6 +21,18 @@ SHOWN_RUNS = 5
 
 
 @dataclass(frozen=True)
+class Counts:
+    """What its records hold, of all runs."""
+
+    found: int
+    converted: int
+    aside: list[records.Quarantined]  # documents that nothing has converted since, the last reason of each
+    arms: Counter[records.Arm]  # items cut
+    published: int
+    reviewed: int
+
+
+@dataclass(frozen=True)
 class Status:
     """Counts by name, in the order in which they are shown."""
 
@@ -46,21 +58,19 @@ class Status:
 def look(at: Place) -> Status:
     """Read it; raises DamagedError where a file is not what it should be."""
     work, counts = at.work, counted(at.work)
-    set_aside = {q.document: q.why for q in work.read(records.Quarantined, "quarantine.jsonl")}
-    arms = Counter(item.arm for item in work.read(records.Item, "items.jsonl"))
     promotions = work.read(records.Promotion, "promotions.jsonl")
     return Status(
         project=at.params.name,
         folder=str(work.folder),
         busy=work.busy(),
-        documents={"found": counts["found"], "converted": counts["converted"], "in quarantine": counts["aside"]},
+        documents={"found": counts.found, "converted": counts.converted, "in quarantine": len(counts.aside)},
         items={
-            "cut": counts["cut"],
-            **{f"of them {arm}": count for arm, count in sorted(arms.items())},
-            "in Label Studio": counts["published"],
-            "reviewed": counts["reviewed"],
+            "cut": counts.arms.total(),
+            **{f"of them {arm}": count for arm, count in sorted(counts.arms.items())},
+            "in Label Studio": counts.published,
+            "reviewed": counts.reviewed,
         },
-        quarantine=dict(sorted(Counter(str(why) for why in set_aside.values()).items())),
+        quarantine=dict(sorted(Counter(str(each.why) for each in counts.aside).items())),
         serving=serving(promotions),
         promotions=promotions,
         runs=runs.read(work, most=SHOWN_RUNS),
@@ -68,18 +78,18 @@ def look(at: Place) -> Status:
     )
 
 
-def counted(work: Workspace) -> dict[str, int]:
-    """Documents found, converted and set aside; items cut, published and reviewed; of all runs."""
+def counted(work: Workspace) -> Counts:
+    """Read them; raises DamagedError where a file is not what it should be."""
     converted = {each.document for each in work.read(records.Converted, "converted.jsonl")}
-    set_aside = {each.document for each in work.read(records.Quarantined, "quarantine.jsonl")}
-    return {
-        "found": len(work.read(records.Document, "documents.jsonl")),
-        "converted": len(converted),
-        "aside": len(set_aside - converted),
-        "cut": len(work.read(records.Item, "items.jsonl")),
-        "published": len({each.item for each in work.read(records.Published, "published.jsonl")}),
-        "reviewed": len({each.item for each in work.read(records.Review, "reviews.jsonl") if not each.skipped}),
-    }
+    set_aside = {each.document: each for each in work.read(records.Quarantined, "quarantine.jsonl")}
+    return Counts(
+        found=len(work.read(records.Document, "documents.jsonl")),
+        converted=len(converted),
+        aside=[each for document, each in set_aside.items() if document not in converted],
+        arms=Counter(item.arm for item in work.read(records.Item, "items.jsonl")),
+        published=len({each.item for each in work.read(records.Published, "published.jsonl")}),
+        reviewed=len({each.item for each in work.read(records.Review, "reviews.jsonl") if not each.skipped}),
+    )
 
 
 def serving(promotions: list[records.Promotion]) -> str | None:
