@@ -70,7 +70,7 @@ def read(stream: IO[bytes], look: Callable[[str, bytes], list[str]]) -> Image:
                 if member.issym() or member.islnk():
                     same[member.name] = member.linkname.removeprefix("../")
                 elif member.isfile() and (opened := outer.extractfile(member)):
-                    inner = io.BufferedReader(opened)  # type: ignore[type-var]
+                    inner = io.BufferedReader(opened)  # type: ignore[type-var]  # a raw stream in all but name
                     if inner.peek(1)[:1] in {b"{", b"["}:
                         documents[member.name] = json.loads(inner.read(MOST_JSON))
                     elif member.size > tarfile.BLOCKSIZE:

@@ -39,7 +39,7 @@ def without_torchvision() -> None:
     """Transformers has looked for torchvision by now and remembers that it is not there; Docling finds this."""
     if not is_torchvision_available() and "torchvision" not in sys.modules:
         empty = types.ModuleType("torchvision")
-        empty.transforms = types.ModuleType("torchvision.transforms")  # type: ignore[attr-defined]
+        empty.transforms = types.ModuleType("torchvision.transforms")  # type: ignore[attr-defined]  # ours
         sys.modules |= {"torchvision": empty, "torchvision.transforms": empty.transforms}
 
 
