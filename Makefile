@@ -4,6 +4,7 @@
 #                           a fleet on this machine, provisioned; `make down` removes it
 #   eval "$(make -s env)"   makes `pulumi` and `spark` work on it in your shell
 #   make test | drills | lint
+#   make search             the property tests with other examples, and more of them, than `make test`
 #   make bench [BENCH=exporter]
 
 NAME ?= lab
@@ -20,7 +21,7 @@ PYTHON := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin:$(CACHE)/monitoring/usr/bin
 export LAB_STARTED := $(shell date +%s)
 
-.PHONY: help up down env status test drills bench lint ready ready-to-test
+.PHONY: help up down env status test drills search bench lint ready ready-to-test
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +51,9 @@ test: ready-to-test
 
 drills: ready-to-test
 	@$(PYTHON) -m pytest -m drill $(PYTEST_ARGS)
+
+search: ready-to-test
+	@$(PYTHON) -m pytest -m "hypothesis and not drill" --hypothesis-profile search --numprocesses $(WORKERS) $(PYTEST_ARGS)
 
 bench: ready-to-test
 	@missed=0; for name in $(BENCH); do $(PYTHON) bench/$$name.py || missed=1; done; exit $$missed
