@@ -32,10 +32,11 @@ def label() -> None:
 @click.option("--to", "last", help="The stage to end with; otherwise roi.")
 @click.option("--without-learning", is_flag=True, help="Leave out finetune, evaluate and promote.")
 @click.option("--afresh", is_flag=True, help="Begin a new run even where the last one did not come to its end.")
+@click.option("--alone", is_flag=True, hidden=True, help="Only while no other run is on this machine: a timer's.")
 @JSON
 def run(  # noqa: PLR0913  (the options of a verb)
     project: Path, site_file: Path | None, first: str | None, last: str | None,
-    *, without_learning: bool, afresh: bool, as_json: bool,
+    *, without_learning: bool, afresh: bool, alone: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run the stages, in order; safe to repeat.
 
@@ -53,7 +54,7 @@ def run(  # noqa: PLR0913  (the options of a verb)
     at, stages = flow.place(project, site_file), flow.between(first, last)
     stages = tuple(name for name in stages if not (without_learning and name in flow.LEARNING))
     with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
-        done = flow.run(at, stages, told, afresh=afresh)
+        done = flow.run(at, stages, told, afresh=afresh, alone=alone)
     page = flow.report(at, done.id)
     if page and not as_json:
         _say(f"report: {page}")

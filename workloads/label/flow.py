@@ -3,7 +3,7 @@
     fetch → convert → preannotate → publish → [people] → collect → finetune → evaluate → promote → roi
 
 Every stage does only what is missing, so that a run that was killed anywhere is started again, and goes on. The run
-holds the project's lock; a stage has it too, so that nothing begins while an orphan of a killed run still works.
+holds its project and its machine; a stage has both, too: nothing begins while an orphan of a killed run still works.
 
 A project that begins with labelled sentences learns from them first, so that the very first items are shown marked:
 fetch → convert → finetune → evaluate → promote → preannotate → publish → [people] → collect → roi
@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workloads.errors import ConfigError, NodeError, printable
+from workloads.label import beside, runs
 from workloads.label import params as projects
-from workloads.label import runs
 from workloads.label import site as sites
 from workloads.label.records import Promotion, PromotionEnd, Review
 from workloads.label.runs import Error, State, Step
 from workloads.label.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from workloads.label.params import Params
     from workloads.label.site import Site
@@ -48,6 +48,9 @@ PACKAGE = Path(__file__).resolve().parents[2]  # the folder that `workloads` lie
 
 class Told(Protocol):
     """Who is told how far a run is."""
+
+    def waits(self) -> None:
+        """A recurring run has the machine, and is about to give way."""
 
     def begin(self, stage: str) -> None:
         """A stage begins."""
@@ -103,19 +106,22 @@ def learns_first(at: Place) -> bool:
     return not any(each.end is PromotionEnd.SERVING for each in at.work.read(Promotion, "promotions.jsonl"))
 
 
-def run(at: Place, stages: tuple[str, ...], told: Told, *, afresh: bool = False) -> runs.Run:
+def run(
+    at: Place, stages: tuple[str, ...], told: Told, *, afresh: bool = False, alone: bool = False
+) -> runs.Run:  # fmt: skip
     """Do the stages one after the other, until one fails; what happened is in run.json, also while it happens.
 
-    Raises LockedError while another run has the project. A stage that fails is no exception here: see `failed`.
+    Raises LockedError while another run has the project; with `alone`, while one is at any project on this machine;
+    without it a recurring run is waited for. A stage that fails is no exception here: see `failed`.
     """
-    with at.work.locked("run") as lock:
+    with held(at, "run", told.waits, alone=alone) as locks:
         record = runs.begin(at.work, at.params.name, _now(), afresh=afresh)
         for name in ordered(stages, learns_first=learns_first(at)):
             told.begin(name)
             begun = Step(stage=name, state=State.RUNNING, began_at=_now())
             runs.write(at.work, record.stepped(begun))
             clock = time.monotonic()
-            ended = _stage(at, record.id, name, lock, told)
+            ended = _stage(at, record.id, name, locks, told)
             record = record.stepped(begun.model_copy(update={**ended, "seconds": round(time.monotonic() - clock, 3)}))
             runs.write(at.work, record)
             told.end(record.steps[-1])
@@ -125,6 +131,13 @@ def run(at: Place, stages: tuple[str, ...], told: Told, *, afresh: bool = False)
             record = record.ended(_now())
             runs.write(at.work, record)
     return record
+
+
+@contextmanager
+def held(at: Place, what: str, waits: Callable[[], None], *, alone: bool = False) -> Iterator[tuple[int, ...]]:
+    """Hold the project, and then the machine, by these descriptors; raises LockedError as `run` says."""
+    with at.work.locked(what) as project, beside.held(at.site.workspace, alone=alone, waits=waits) as machine:
+        yield project, machine
 
 
 def report(at: Place, run_id: str, module: str = "workloads.label.report", file: str = runs.REPORT) -> Path | None:
@@ -163,12 +176,13 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(PACKAGE)}
 
 
-def _stage(at: Place, run_id: str, name: str, lock: int, told: Told) -> dict[str, Any]:
+def _stage(at: Place, run_id: str, name: str, locks: tuple[int, ...], told: Told) -> dict[str, Any]:
     """Run one to its end; returns what its Step says of that. Never leaves a process of it behind."""
     file = log(at.work, run_id, name)
-    words = command(at, "workloads.label.stage", name, "--run", run_id, "--lock", str(lock))
+    handed = [word for lock in locks for word in ("--lock", str(lock))]
+    words = command(at, "workloads.label.stage", name, "--run", run_id, *handed)
     last: dict[str, Any] = {}
-    with file.open("ab") as sink, _started(words, sink.fileno(), lock) as process:
+    with file.open("ab") as sink, _started(words, sink.fileno(), locks) as process:
         for line in process.stdout or ():
             last = _read(line) or last
             if "done" in last:
@@ -181,11 +195,11 @@ def _stage(at: Place, run_id: str, name: str, lock: int, told: Told) -> dict[str
 
 
 @contextmanager
-def _started(words: list[str], sink: int, lock: int) -> Iterator[subprocess.Popen[bytes]]:
+def _started(words: list[str], sink: int, locks: tuple[int, ...]) -> Iterator[subprocess.Popen[bytes]]:
     """A process group of its own: our end, however it comes, closes its standard input; its end ends its workers."""
     process = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink,
-        env=environment(), pass_fds=[lock], start_new_session=True,
+        env=environment(), pass_fds=locks, start_new_session=True,
     )  # fmt: skip
     try:
         yield process

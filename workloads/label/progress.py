@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workloads.label.runs import Step
 
 LINE_EVERY_S = 10.0
+WAITS = "waits: a recurring run of another project has the machine, and gives way"
 MARKS = {State.DONE: "[green]✓[/green]", State.FAILED: "[red]✗[/red]", State.RUNNING: "…"}
 
 WORDS = {State.DONE: "done", State.FAILED: "failed", State.RUNNING: "at work, or killed"}
@@ -27,6 +28,9 @@ class Silent:
 
     def __exit__(self, *_: object) -> None:
         """Leave what was said."""
+
+    def waits(self) -> None:
+        """A recurring run has the machine."""
 
     def begin(self, stage: str) -> None:
         """A stage begins."""
@@ -43,6 +47,10 @@ class Lines(Silent):
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._say, self._clock, self._said = say, clock, 0.0
+
+    def waits(self) -> None:
+        """A line, at once."""
+        self._say(WAITS)
 
     def begin(self, stage: str) -> None:  # noqa: ARG002
         """Ten seconds from now."""
@@ -81,6 +89,10 @@ class Live(Silent):
     def __exit__(self, *_: object) -> None:
         """Leave them on the screen."""
         self._rows.stop()
+
+    def waits(self) -> None:
+        """A line above them."""
+        self._rows.console.print(WAITS)
 
     def begin(self, stage: str) -> None:
         """Its clock runs."""

@@ -65,18 +65,19 @@ class Told:
 @click.option("--project", type=click.Path(path_type=Path), default=Path(), help="The folder with project.toml.")
 @click.option("--site", "site_file", type=click.Path(path_type=Path), default=None, help="Where the services are.")
 @click.option("--run", "run", default="", help="What this run is called; otherwise a new name.")
-@click.option("--lock", type=int, default=None, hidden=True, help="The descriptor by which the run holds the project.")
-def stage(name: str, project: Path, site_file: Path | None, run: str, lock: int | None) -> None:
+@click.option("--lock", type=int, multiple=True, hidden=True, help="A descriptor by which the run holds something.")
+def stage(name: str, project: Path, site_file: Path | None, run: str, lock: tuple[int, ...]) -> None:
     """Do the work of stage NAME alone; `spark-node label run` does all of them, in order."""
     say = _channel()
-    if lock is not None:
-        os.set_inheritable(lock, False)  # the project is free when this process is gone, whoever it started
+    for each in lock:
+        os.set_inheritable(each, False)  # the project is free when this process is gone, whoever it started
+    if lock:
         threading.Thread(target=_die_with_the_run, daemon=True).start()
     os.environ.update(OFFLINE)
     try:
         at = flow.place(project, site_file)
         work = _named(name, shared=at.site.ray is not None)
-        with nullcontext() if lock is not None else at.work.locked(f"stage {name}"):
+        with nullcontext() if lock else flow.held(at, f"stage {name}", lambda: None):
             run = run or runs.name(dt.datetime.now(dt.UTC))
             say({"report": _done(work, Context(at.params, at.site, at.work, run, Told(say)))})
     except errors.NodeError as error:

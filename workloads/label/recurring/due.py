@@ -2,6 +2,7 @@
 
 One at a time on a machine: the others queue. It waits for people, who run a project or use the GPU; when somebody comes
 in the middle, it ends and goes on later from where it stopped, as a killed run does: a training from its checkpoint.
+Whoever runs another project meanwhile begins when it has ended: `beside`.
 """
 
 from __future__ import annotations
@@ -125,9 +126,10 @@ class Turn:
                 _stopped(child)
 
     def _seen(self, *, running: bool) -> tuple[str, ...]:
-        """Who needs the machine: on its GPU; before we begin also who runs a project, this or another."""
-        busy = () if running else sorted(folder.parent.name for folder in self.site.workspace.glob("[!.]*/lock"))
-        theirs = [f"a run of {name}" for name in busy if Workspace(self.site.workspace / name).busy()]
+        """Who needs the machine: on its GPU; and who runs a project, also in a container, but for our own run."""
+        projects = {lock.parent.name for lock in self.site.workspace.glob("[!.]*/lock")}
+        others = sorted(projects - ({self.wanted.project} if running else set()))
+        theirs = [f"a run of {name}" for name in others if Workspace(self.site.workspace / name).busy()]
         return (*theirs, *(self.people() if self.people else gpu.others(self.site.recurring.beside)))
 
     def _wait_for(self, seen: tuple[str, ...]) -> None:
@@ -139,7 +141,7 @@ class Turn:
     def _begin(self) -> subprocess.Popen[bytes]:
         self._note(state=State.RUNNING, began_at=self._told.began_at or _now(), told="")
         where = ["--site", str(self.site_file)] if self.site_file else []
-        words = ["label", "run", "--project", str(self.wanted.folder), *where, *self.wanted.kind.words]
+        words = ["label", "run", "--alone", "--project", str(self.wanted.folder), *where, *self.wanted.kind.words]
         return subprocess.Popen([sys.executable, "-m", "workloads", *words], env=flow.environment())
 
     def _ended(self, code: int) -> int:
