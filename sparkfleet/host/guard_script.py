@@ -11,7 +11,8 @@ call of `main`, so a text that was cut off on the way does nothing.
 
 One file decides, so every order of kills and power cuts is safe: `armed.json` holds all that was saved and gets its
 name as arm's last act. While it is there, a restore brings the old state back however often it runs, and losing the
-name is the first act of confirm and the last of restore.
+name is the first act of confirm and the last of restore. Its mode is UNDOING from a restore's first act on: what a
+killed or failed restore left is neither the old state nor the new one, and nobody can confirm it.
 """
 
 import contextlib
@@ -51,6 +52,7 @@ SAVED = (
 )
 TAILSCALED = ("/etc/default/tailscaled", f"{SYSTEM}/tailscaled.service")
 LOCK_S = 30.0
+UNDOING = 0o400  # a mode, because a full disk takes no second file
 BOOT_UNIT = f"""\
 # Written by sparkfleet. After a reboot before a change of the way in was confirmed, the old state comes back.
 [Unit]
@@ -192,6 +194,7 @@ class Guard:
             return {"restored": False}
         why, saved = request.get("why") or "somebody asked for it", word.get("saved", {})
         note(f"restoring: {why}")
+        self._undo()
         failed = load_table(saved.get("table", ""))
         changed, kept = self.files.put_back(saved.get("roots", []), saved.get("entries", {}))
         failed += kept
@@ -216,6 +219,12 @@ class Guard:
             word.pop("saved", None)
         return {"armed": word, "last": read(self.last)}
 
+    def _undo(self) -> None:
+        """From now on the old state comes back, whatever is asked for."""
+        with contextlib.suppress(OSError), self.armed.open() as armed:  # nothing may keep a restore from its work
+            self.armed.chmod(UNDOING)
+            os.fsync(armed.fileno())
+
     def _same(self, wanted: str) -> None:
         word = read(self.armed)
         if word is None or word.get("id") != wanted:
@@ -223,6 +232,8 @@ class Guard:
             if last.get("id") == wanted:
                 raise RefusedError(f"the host has put its old state back at {last['when']}: {last['why']}")
             raise RefusedError("the guard is not armed, or by somebody else")
+        if self.armed.stat().st_mode & 0o777 == UNDOING:
+            raise RefusedError("the host has begun to put its old state back")
 
     def _install(self, source: str) -> None:
         """The guard as a program on the host, and its unit for the next boot."""

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.sparkfleet.host.guarded import FakeHost
@@ -68,6 +68,37 @@ def test_confirm_killed_anywhere(tmp_path: Path) -> None:
     assert all(outcome in ({"0"}, {"1"}) for outcome in outcomes)
 
 
+def test_what_a_restore_has_begun_nobody_keeps(tmp_path: Path) -> None:
+    """However far a killed restore came, the change cannot be confirmed or prolonged once anything of it is gone."""
+    for effects in range(MOST_EFFECTS):
+        host = FakeHost(tmp_path / str(effects))
+        host.do("arm", "a")
+        host.change(1)
+        ended = host.do("restore", "a", effects=effects)
+        whole = host.versions == {"1"}
+        answers = [host.do(verb, "a") for verb in ("extend", "confirm")]
+        assert whole or all("old state back" in answer["error"] for answer in answers)
+        host.settle()
+        assert host.versions == ({"1"} if answers[-1] == {"id": "a"} else {"0"})
+        if ended:
+            break
+    assert ended
+    assert effects > 10
+
+
+def test_what_a_full_disk_has_kept_from_being_restored_nobody_keeps(tmp_path: Path) -> None:
+    """A restore that could not write a file has begun all the same."""
+    host = FakeHost(tmp_path)
+    host.do("arm", "a")
+    host.change(1)
+
+    assert host.do("restore", "a", bytes_left=0)["failed"]
+
+    assert "has begun to put its old state back" in host.do("confirm", "a")["error"]
+    host.settle()
+    assert host.versions == {"0"}
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["arm", "extend", "confirm", "restore", "boot", "change"]),
@@ -81,6 +112,7 @@ STEPS = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(STEPS)
+@example([("arm", "a", None), ("change", "a", None), ("restore", "a", 4), ("confirm", "a", None)])
 def test_any_order_of_runs_and_kills(steps: list[tuple[str, str, int | None]]) -> None:
     """Two controllers, kills, reboots: in the end all parts are of one version, and it was armed from or confirmed."""
     folder = Path(tempfile.mkdtemp())
