@@ -29,6 +29,7 @@ OURS = (
     "/opt/sparkfleet",
     "/usr/local/lib/sparkfleet",
     "/var/lib/private/sparkfleet-*",
+    "/var/lib/sparkfleet-authority",
     "/var/lib/sparkfleet-gb10*",
     "/var/lib/sparkfleet-guard",
 )
