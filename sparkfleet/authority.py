@@ -27,6 +27,9 @@ def _lifetime(value: str) -> str:
     return value
 
 
+Generation = Annotated[int, Field(ge=1)]
+
+
 class Authority(Described):
     """step-ca on the one host with the role authority; it signs the certificates of hosts with the role identity."""
 
@@ -36,7 +39,10 @@ class Authority(Described):
     lifetime: Annotated[Duration, AfterValidator(_lifetime)] = Field(
         default="30d", description="of a host's certificate; renewed at two thirds of it"
     )
-    generation: int = Field(default=1, ge=1, description="raise it: another issuing key, and a new certificate a host")
+    generation: Generation = Field(default=1, description="raise it: another issuing key, and a new certificate a host")
+    stolen: list[Generation] = Field(
+        default_factory=list, description="whose issuing key was stolen: an account takes its certificates no more"
+    )
 
     @property
     def lifetime_s(self) -> int:

@@ -22,6 +22,9 @@ def authority_faults(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[s
     faults = []
     if wanted.get("url") and not wanted.get("sha256"):
         faults.append("authority.sha256: missing; what url names is unpacked by its digest")
+    stolen = wanted.get("stolen")
+    if isinstance(stolen, list) and wanted.get("generation", 1) in stolen:
+        faults.append("authority.stolen: names the generation in force; raise authority.generation, too")
     if len(runs) > 1:
         faults.append(f"hosts: one host has the role authority, found {', '.join(runs)}")
     cloud = _section(raw, "cloud")

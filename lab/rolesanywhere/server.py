@@ -17,7 +17,7 @@ from lab.rolesanywhere import trust
 from lab.rolesanywhere.request import RefusedError, Request, check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cryptography import x509
@@ -34,7 +34,7 @@ class Account:
     anchor_arn: str
     profile_arn: str
     role_arn: str
-    anchor: x509.Certificate
+    anchors: Sequence[x509.Certificate]
     trust_policy: dict[str, Any]
     grant: Callable[[str, int], dict[str, str]]
     """Common name, seconds → accessKeyId, secretAccessKey, sessionToken, expiration."""
@@ -79,7 +79,7 @@ class Endpoint:
     def _session(self, request: Request) -> dict[str, Any]:
         account, now = self.account, self.clock()
         presented = check(request, account.region, now)
-        trust.check_chain(presented, account.anchor, now)
+        trust.check_chain(presented, account.anchors, now)
         name, seconds = trust.common_name(presented.certificate), self._wanted(request)
         trust.check_role(account.trust_policy, account.anchor_arn, name)
         self.asked.append(name)

@@ -17,6 +17,7 @@ from lab.rolesanywhere.request import RefusedError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from lab.rolesanywhere.request import Presented
 
@@ -24,14 +25,14 @@ MOST_LINKS = 5
 CN_TAG = "aws:PrincipalTag/x509Subject/CN"
 
 
-def check_chain(presented: Presented, anchor: x509.Certificate, now: dt.datetime) -> None:
-    """Raise RefusedError unless the anchor has signed the certificate, also by way of others, and all are valid now."""
+def check_chain(presented: Presented, anchors: Sequence[x509.Certificate], now: dt.datetime) -> None:
+    """Raise RefusedError unless an anchor has signed the certificate, also by way of others, and all are valid now."""
     link = presented.certificate
     _check_leaf(link)
     for _ in range(MOST_LINKS):
         _check_time(link, now)
-        if issued(link, anchor):
-            _check_time(anchor, now)
+        if signers := [anchor for anchor in anchors if issued(link, anchor)]:
+            _check_time(signers[0], now)
             return
         above = [one for one in presented.chain if one != link and is_authority(one) and issued(link, one)]
         if not above:

@@ -17,6 +17,7 @@ from pulumi import ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from sparkfleet.authority import CONFIGURATION, ISSUING
+from sparkfleet.cloud import overlap
 from sparkfleet.cloud.authority_files import described, ensure, held, held_digest, text, told
 from sparkfleet.errors import SparkfleetError
 
@@ -67,6 +68,7 @@ class AuthorityProvider(ResourceProvider):
     @staticmethod
     def _converge(props: Mapping[str, Any]) -> dict[str, Any]:
         wanted = {key: props[key] for key in INPUTS}
+        overlap.note_all(Path(str(props["folder"])), int(props["generation"]))
         return wanted | ensure(wanted, dt.datetime.now(dt.UTC))
 
 
@@ -74,7 +76,7 @@ class Authority(pulumi.dynamic.Resource, module="sparkfleet", name="Authority"):
     """The fleet's certificate authority."""
 
     issuing: pulumi.Output[str]
-    """PEM of the issuing certificate: the trust anchor."""
+    """PEM of the issuing certificate in force."""
 
     root: pulumi.Output[str]
     fingerprint: pulumi.Output[str]
@@ -82,6 +84,11 @@ class Authority(pulumi.dynamic.Resource, module="sparkfleet", name="Authority"):
 
     held: pulumi.Output[str]
     """Digest of step-ca's configuration, which holds nothing that is secret."""
+
+    @property
+    def anchor(self) -> pulumi.Output[str]:
+        """PEM of what an account trusts: that certificate, and for a while the one before."""
+        return self.issuing.apply(lambda issuing: overlap.bundle(issuing, self.before))
 
     @property
     def versions(self) -> dict[str, pulumi.Output[str]]:
@@ -93,5 +100,6 @@ class Authority(pulumi.dynamic.Resource, module="sparkfleet", name="Authority"):
     def __init__(self, fleet: Fleet, opts: ResourceOptions | None = None) -> None:
         """Describe the authority of `fleet`, which has a host with that role."""
         wanted = described(fleet)
+        self.before = overlap.before(fleet, dt.datetime.now(dt.UTC))
         props = {**wanted, **dict.fromkeys(OUTPUTS), "held": held(wanted)}
         super().__init__(AuthorityProvider(), fleet.fleet, props, opts or ResourceOptions(protect=True))

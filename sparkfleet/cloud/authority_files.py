@@ -5,6 +5,7 @@ whole, and only where it is missing:
     root.key, root.crt              never leave the controller; made once
     <n>/issuing.key, issuing.crt    of generation n; go to the host with the role authority
     enrol/<host>.key                signs the host's one-time tokens
+    enrol/<host>.generation         of the certificate that the host has (`overlap`)
     ca.json                         step-ca's configuration
 """
 
@@ -53,7 +54,7 @@ def ensure(wanted: Mapping[str, Any], now: dt.datetime) -> dict[str, str]:
     root = _root(folder, str(wanted["fleet"]), now)
     issuing = _issuing(here, f"{wanted['fleet']} issuing {generation}", folder, now)
     keys = {host: pki.key_of(_made(folder / "enrol" / f"{host}.key", _new_key)) for host in map(str, wanted["hosts"])}
-    for path in (folder / "enrol").glob("*.key"):
+    for path in (folder / "enrol").glob("*.*"):
         if path.stem not in keys:
             secrets.remove(path)
     secrets.write(folder / "ca.json", _configuration(wanted, keys))

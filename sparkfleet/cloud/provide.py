@@ -82,10 +82,13 @@ def _provided(fleet: Fleet, rules: Iterable[str], authority: Authority | None) -
             end_old_keys=end_old_keys,
         )
     if fleet.cloud.provider == "aws" and fleet.cloud.aws:
+        from pulumi import warn
+
         from sparkfleet.cloud.aws import Account
 
-        issuing = authority.issuing if authority else None
-        account = Account(fleet, fleet.cloud.aws, rules, authority_pem=issuing)
+        if authority and authority.before:
+            warn(authority.before.told, authority)
+        account = Account(fleet, fleet.cloud.aws, rules, authority_pem=authority.anchor if authority else None)
         return CloudResources(
             identities=account.identities,
             buckets={purpose: bucket.bucket for purpose, bucket in account.buckets.items()},

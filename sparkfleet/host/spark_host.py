@@ -27,6 +27,7 @@ from pulumi.dynamic import (
 )
 
 from sparkfleet import config
+from sparkfleet.cloud import overlap
 from sparkfleet.cloud.sessions import note
 from sparkfleet.errors import SparkfleetError
 from sparkfleet.host.connection import Target
@@ -114,7 +115,9 @@ class SparkHostProvider(ResourceProvider):
             raise SparkfleetError(f"{name} is not in the description", next_step="run `pulumi up` again.")
         if props.get("session"):
             note(self._fleet.controller, name, props["session"])
-        return converge(self._fleet, name, props["settings"], known=known, say=_say).facts
+        facts = converge(self._fleet, name, props["settings"], known=known, say=_say).facts
+        overlap.note(self._fleet, name)
+        return facts
 
 
 class SparkHost(Resource, module="spark", name="Host"):

@@ -75,7 +75,7 @@ def test_a_running_sync_is_not_interrupted_by_a_renewal(fleet: FleetUnderTest, t
     access = policies.host_access(*map(policies.bucket_arn, ("lab-datasets", "lab-models")))
     sessions = Sessions(objectstore.iam(connection, objectstore.administrator(connection)), policies.canonical(access))
     anchor = x509.load_pem_x509_certificate(authority.read_bytes())
-    anywhere = serve(tmp_path, sessions.grant, anchor=anchor, most_s=20)
+    anywhere = serve(tmp_path, sessions.grant, anchors=[anchor], most_s=20)
     site = Site(SimpleNamespace(connection=connection, datasets="lab-datasets"), anywhere, tmp_path)
     config = here / "roles-anywhere.json"
     config.write_text(json.dumps(anywhere.told))

@@ -28,6 +28,10 @@ def host(*roles: str, addresses: list[str] = IP) -> dict[str, Any]:
         ({"a": host("authority", "identity", addresses=NAME)}, {}, ""),
         ({"a": host("authority")}, {"url": "https://example.org/x"}, "authority.sha256: missing"),
         ({"a": host("authority")}, {"port": 9810}, "authority.port: 9810 is also exporter.port"),
+        ({"a": host("authority")}, {"generation": 2, "stolen": [1]}, ""),
+        ({"a": host("authority")}, {"generation": 2, "stolen": [1, 2]}, "authority.stolen: names the generation in"),
+        ({"a": host("authority")}, {"stolen": [1]}, "authority.stolen: names the generation in"),
+        ({"a": host("authority")}, {"stolen": 1}, ""),
         ({"a": 7}, 7, ""),
     ],
 )

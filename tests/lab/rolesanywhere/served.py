@@ -11,7 +11,7 @@ from sparkfleet.cloud import policies
 from tests.lab.rolesanywhere.certificates import Pair, issue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cryptography import x509
@@ -50,13 +50,14 @@ def serve(
     grant: Callable[[str, int], dict[str, str]],
     *,
     address: str = "127.0.0.1",
-    anchor: x509.Certificate | None = None,
+    anchors: Sequence[x509.Certificate] = (),
     **account: Any,
 ) -> Anywhere:
-    """Start it; the trust policy is the one that the fleet's role gets. `anchor`: of an authority that there is."""
+    """Start it; the trust policy is the one that the fleet's role gets. `anchors`: of authorities that there are."""
     root = issue("authority", ca=True)
     issuing = issue("issuing", root, ca=True)
     trust: dict[str, Any] = json.loads(policies.canonical(policies.roles_anywhere_trust(ANCHOR, HOSTS)))
-    endpoint = Endpoint(Account(REGION, ANCHOR, PROFILE, ROLE, anchor or issuing.certificate, trust, grant, **account))
+    anchors = anchors or [issuing.certificate]
+    endpoint = Endpoint(Account(REGION, ANCHOR, PROFILE, ROLE, anchors, trust, grant, **account))
     issue("endpoint", address=address).write(folder, "tls")
     return Anywhere(endpoint, endpoint.start(folder / "tls.crt", folder / "tls.key", address), issuing, folder)

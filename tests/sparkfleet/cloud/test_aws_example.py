@@ -12,14 +12,16 @@ import pytest
 from google.protobuf import json_format
 
 from sparkfleet import config
-from sparkfleet.cloud import authority_files
+from sparkfleet.cloud import authority_files, overlap
 from sparkfleet.cloud.provide import provide
+from sparkfleet.model import Role
 from tests.sparkfleet.cloud.account import RULES, inputs, record, register
 from tests.sparkfleet.cloud.recorded import Answers
 
 if TYPE_CHECKING:
     from pulumi.runtime.mocks import MockResourceArgs
 
+    from sparkfleet.model import Fleet
     from tests.sparkfleet.recorder import Registered
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
@@ -91,11 +93,8 @@ def test_a_resource_within_apply_would_be_missed() -> None:
     assert inner in record(program)
 
 
-def test_the_fleets_own_authority_is_what_the_account_trusts(tmp_path: Path) -> None:
-    """The issuing certificate goes from the authority to the trust anchor as an output, never by a file or by hand."""
-    fleet = config.load("example-aws", PROJECT)
-    fleet = fleet.model_copy(update={"controller": fleet.controller.model_copy(update={"folder": tmp_path})})
-    authority = authority_files.ensure(authority_files.described(fleet), dt.datetime.now(dt.UTC))
+def with_authority(fleet: Fleet, authority: dict[str, str]) -> tuple[str, set[str]]:
+    """The trust anchor's certificates where the fleet's authority is this one, and what else people are told."""
 
     class Made(Answers):
         """Answer for the authority what its provider would have made."""
@@ -110,6 +109,38 @@ def test_the_fleets_own_authority_is_what_the_account_trusts(tmp_path: Path) -> 
     told: dict[str, Any] = {}
     registered = record(program, Made())
 
-    source = inputs(registered, "TrustAnchor", "hosts")["source"]["sourceData"]
-    assert source == {"x509CertificateData": authority["issuing"]}
-    assert set(told) == {"alarms_topic_arn", "alerts_topic_arn", "remote_write_url", "workspace_id"}
+    source = inputs(registered, "TrustAnchor", "hosts")["source"]
+    assert source["sourceType"] == "CERTIFICATE_BUNDLE"
+    return source["sourceData"]["x509CertificateData"], set(told)
+
+
+def made(fleet: Fleet, generation: int, stolen: list[int], folder: Path) -> tuple[Fleet, dict[str, str]]:
+    """The fleet with another issuing key, which is made; and its certificates."""
+    wanted = fleet.authority.model_copy(update={"generation": generation, "stolen": stolen})
+    controller = fleet.controller.model_copy(update={"folder": folder})
+    fleet = fleet.model_copy(update={"controller": controller, "authority": wanted})
+    overlap.note_all(controller.authority, generation)
+    return fleet, authority_files.ensure(authority_files.described(fleet), dt.datetime.now(dt.UTC))
+
+
+def test_the_fleets_own_authority_is_what_the_account_trusts(tmp_path: Path) -> None:
+    """The issuing certificate goes from the authority to the trust anchor as an output, never by a file or by hand."""
+    fleet, authority = made(config.load("example-aws", PROJECT), 1, [], tmp_path)
+
+    anchor, told = with_authority(fleet, authority)
+
+    assert anchor == authority["issuing"]
+    assert told == {"alarms_topic_arn", "alerts_topic_arn", "remote_write_url", "workspace_id"}
+
+
+def test_the_account_trusts_the_key_before_until_every_host_enrolled(tmp_path: Path) -> None:
+    """One resource's property changes, and changes back; a stolen key is in no anchor."""
+    fleet, first = made(config.load("example-aws", PROJECT), 1, [], tmp_path)
+    stolen, _ = made(fleet, 2, [1], tmp_path)
+    fleet, second = made(fleet, 2, [], tmp_path)
+
+    assert with_authority(stolen, second)[0] == second["issuing"]
+    assert with_authority(fleet, second)[0] == second["issuing"] + first["issuing"]
+    for host in fleet.with_role(Role.IDENTITY):
+        overlap.note(fleet, host)
+    assert with_authority(fleet, second)[0] == second["issuing"]

@@ -116,7 +116,10 @@ def test_another_authority_is_nobody(enrolled: Host, tmp_path: Path) -> None:
 
 
 def test_a_stolen_issuing_key_renews_nothing_after_it_was_replaced(ca: StepCa, enrolled: Host) -> None:
-    """Raising the generation ends what the key before has signed: nobody renews it, and the host enrols again."""
+    """Raising the generation ends what the key before has signed: nobody renews it, and the host enrols again.
+
+    A host that was away then asks in vain, keeps what it has, and does not count as refused.
+    """
     assert enrolled.is_renewed_by(ca)
     try:
         ca.stop()
@@ -124,6 +127,9 @@ def test_a_stolen_issuing_key_renews_nothing_after_it_was_replaced(ca: StepCa, e
         ca.configure()
         ca.start()
         assert not enrolled.is_renewed_by(ca)
+        before, asked = enrolled.files(), enrolled.at("renew", DUE_S)
+        assert (asked.returncode, "CERTIFICATE_VERIFY_FAILED" in asked.stderr) == (1, True), asked.stderr
+        assert (enrolled.files(), enrolled.run("state").stdout) == (before, "valid\n")
         enrolled.prepare()
         assert enrolled.run("state").stdout == "foreign\n"
         enrolled.enrol()
