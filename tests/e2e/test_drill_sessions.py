@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sparkfleet.host.parts import sessions
+from tests.e2e import footprint
 from tests.e2e.under_test import FleetUnderTest, adopted_fleet, until
 from tests.lab.rolesanywhere.certificates import DAY, issue
 from tests.lab.rolesanywhere.conftest import grant
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.e2e.footprint import Footprint
     from tests.lab.rolesanywhere.served import Anywhere
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
@@ -59,6 +61,7 @@ class Here:
     fleet: FleetUnderTest
     anywhere: Anywhere
     written: Written
+    before: Footprint
 
     def session(self, user: str, profile: str) -> Any:
         """What the profile's command says to a user of the host."""
@@ -74,12 +77,13 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
     written, stop = receive()
     with adopted_fleet(FleetUnderTest, LAB, 1, lambda config: with_account(config, folder)) as fleet:
         gateway = fleet.instance.gateway
+        before = footprint.of(fleet, HOST)
         anywhere = serve(folder, grant, address=gateway)
         enrol(fleet, anywhere)
         told = json.dumps({**anywhere.told, "ca_bundle": AUTHORITY}) + "\n"
         up = fleet.run(sys.executable, "-c", CONVERGE, fleet.stack, HOST, told, timeout_s=1800)
         assert up.code == 0, up.text
-        yield Here(fleet, anywhere, written)
+        yield Here(fleet, anywhere, written, before)
         anywhere.endpoint.stop()
     stop()
 
@@ -181,3 +185,11 @@ def test_an_expired_certificate_is_told_where_people_look(here: Here) -> None:
     for said in (asked.text, journal.text):
         assert "Certificate has expired" in said
         assert "systemctl start sparkfleet-identity.service" in said
+
+
+def test_a_reset_leaves_nothing_of_it(here: Here) -> None:
+    """Profiles, sockets, programs, key and certificate go with everything else."""
+    done = here.fleet.spark("reset", HOST, "--yes", HOST)
+    assert done.code == 0, done.text
+    (here.fleet.tree(HOST) / AUTHORITY.removeprefix("/")).unlink()  # of the simulated account
+    assert footprint.unexplained(here.fleet, HOST, here.before) == []
