@@ -40,7 +40,7 @@ class Before:
         return (
             f"the account takes certificates of authority.generation {self.generation}, too, until "
             f"{', '.join(self.hosts)} enrolled anew by `pulumi up`; the next one after that ends it. "
-            f"Was that key stolen? authority.stolen: [{self.generation}] ends it now"
+            "Was that key stolen? Name it in authority.stolen: that ends it now"
         )
 
 

@@ -26,7 +26,8 @@ def revoke(fleet: Fleet, name: str, by: str, story: Story) -> list[str]:
     """
     runs = fleet.with_role(Role.AUTHORITY)
     if name in runs:
-        do = "give another host the role authority, raise authority.generation, then `pulumi up`"
+        key = f"name {fleet.authority.generation} in authority.stolen"
+        do = f"give another host the role authority, raise authority.generation, {key}, then `pulumi up`"
         return [f"{name} runs the fleet's authority: {do}. What was signed with the key on it counts no more then."]
     if not runs or Role.IDENTITY not in fleet.hosts[name].all_roles:
         return []

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from sparkfleet.cloud import authority_files, overlap, pki
 from sparkfleet.cloud.authority import AuthorityProvider
 from sparkfleet.model import Fleet
+from sparkfleet.rotate.authority import revoke
+from sparkfleet.rotate.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +94,14 @@ def test_a_stolen_key_is_not_waited_for(site: Site) -> None:
     site.generation, site.stolen = 2, (1,)
     assert site.up("spark-01") is None
     assert site.waits_for() == {}
+
+
+def test_who_retires_the_authority_is_told_to_name_its_key(site: Site) -> None:
+    """Whoever has the machine has the key: it must not be trusted for a while."""
+    site.generation = 2
+    fleet = site.fleet
+    [told] = revoke(fleet, "spark-01", "", Story(fleet, "retire", print))
+    assert "name 2 in authority.stolen" in told
 
 
 def test_nobody_brings_an_old_key_back(site: Site) -> None:
