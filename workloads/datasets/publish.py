@@ -20,10 +20,12 @@ from workloads.datasets.tree import look
 from workloads.errors import ConfigError, DamagedError, NodeError, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from workloads.datasets.config import Wanted
     from workloads.datasets.progress import Progress
+    from workloads.datasets.source import Pointer
     from workloads.datasets.store import Store
     from workloads.datasets.tree import Found
 
@@ -37,18 +39,22 @@ class Sending:
     progress: Progress
     connections: int = 16
     part_bytes: int = PART_BYTES
+    afresh: bool = False  # every file is sent, whatever is there
+    oldest: str = ""  # what older versions than this one sent is sent again: something ends it in the store
 
 
-def publish(to: Sending, folder: Path, version: str) -> tuple[Manifest, int]:
-    """Make `folder` the latest version; its manifest, and how many files were sent.
+def publish(
+    to: Sending, folder: Path, version: str, chosen: Callable[[str], bool] = lambda _: True
+) -> tuple[Manifest, int]:  # fmt: skip
+    """Make the `chosen` files of `folder` the latest version; its manifest, and how many files were sent.
 
     Raises ConfigError for a folder that cannot be mirrored, DamagedError when a file changes meanwhile, StoreError.
     """
-    found = checked(folder)
-    before = _latest(to.store, to.wanted)
+    found = checked(folder, chosen)
+    before = None if to.afresh else _latest(to.store, to.wanted)
     with ThreadPoolExecutor(to.connections) as pool:
         read = pool.map(lambda path: _entry(to, folder, path, found[path], version), found)
-        files = {path: _kept(path, entry, before) for path, entry in zip(found, read, strict=True)}
+        files = {path: _kept(path, entry, before, to.oldest) for path, entry in zip(found, read, strict=True)}
         manifest = Manifest(version, _now(), dict(sorted(files.items())), to.part_bytes)
         _refuse_other(to.store, to.wanted, manifest)
         fresh = {path: entry for path, entry in files.items() if entry.key == _key(version, path)}
@@ -75,19 +81,19 @@ def _send(to: Sending, folder: Path, path: str, entry: Entry, before: Found) -> 
     to.progress.came(entry.size, 1)
 
 
-def checked(folder: Path) -> dict[str, Found]:
-    """The files of a folder that can be mirrored; raises ConfigError that names the first one that cannot."""
+def checked(folder: Path, chosen: Callable[[str], bool] = lambda _: True) -> dict[str, Found]:
+    """The chosen files of a folder, which can be mirrored; raises ConfigError that names the first one that cannot."""
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder")
-    tree = look(folder)
-    for path, found in sorted(tree.files.items()):
+    files = {path: found for path, found in look(folder).files.items() if chosen(path)}
+    for path, found in sorted(files.items()):
         if not found.regular:
             raise ConfigError(f"{printable(path)} is no plain file", next_step="data sets hold plain files alone.")
         if not _safe(path):
             raise ConfigError(f"{printable(path)!r}: no store and terminal takes such a name", next_step="rename it.")
-    if not tree.files:
+    if not files:
         raise ConfigError(f"{folder} holds no files")
-    return tree.files
+    return files
 
 
 def _safe(path: str) -> bool:
@@ -109,21 +115,35 @@ def _entry(to: Sending, folder: Path, path: str, found: Found, version: str) -> 
     return Entry(found.size, found.mtime_ns, digests, _key(version, path))
 
 
-def _kept(path: str, entry: Entry, before: Manifest | None) -> Entry:
-    """The older version's entry, if the file is the same."""
+def _kept(path: str, entry: Entry, before: Manifest | None, oldest: str) -> Entry:
+    """The older version's entry, if the file is the same and its object is to stay."""
     old = before.files.get(path) if before else None
-    return old if old and (old.size, old.digests) == (entry.size, entry.digests) else entry
+    same = old and (old.size, old.digests) == (entry.size, entry.digests)
+    return old if old and same and old.key >= _key(oldest, "") else entry
+
+
+def latest(store: Store, wanted: Wanted) -> Pointer | None:
+    """The version that was published last; None before the first one. Raises DamagedError, StoreError.
+
+    Looked for in a list: S3 refuses to read what is not there to whoever may list a prefix alone (S3 API, GetObject).
+    """
+    return source.latest(store, wanted) if _there(store, source.pointer_key(wanted)) else None
+
+
+def _there(store: Store, key: str) -> bool:
+    folder, _, name = key.rpartition("/")
+    return name in store.names(folder)
 
 
 def _latest(store: Store, wanted: Wanted) -> Manifest | None:
-    pointer = source.latest(store, wanted)
+    pointer = latest(store, wanted)
     return source.fetch(store, wanted, pointer)[0] if pointer else None
 
 
 def _refuse_other(store: Store, wanted: Wanted, manifest: Manifest) -> None:
     """A version never changes: hosts may serve it already."""
     key = source.manifest_key(wanted, manifest.version)
-    if store.size(key) is None:
+    if not _there(store, key):
         return
     there = manifests.parse(store.read(key), key)
     same = {path: (e.size, e.digests) for path, e in there.files.items()}

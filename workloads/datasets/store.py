@@ -144,6 +144,12 @@ class Store:
             found = obstore.list_with_delimiter(self._store, prefix or None)["common_prefixes"]
         return [path.rpartition("/")[2] for path in found]
 
+    def names(self, prefix: str) -> list[str]:
+        """Of the objects that lie directly below `prefix`."""
+        with self._explained(f"listing {prefix}"):
+            found = obstore.list_with_delimiter(self._store, prefix or None)["objects"]
+        return [str(each["path"]).rpartition("/")[2] for each in found]
+
     def _provided(self, keys: Callable[[], Keys]) -> Callable[[], dict[str, Any]]:
         """What the engine asks for keys; it would tell a failure as one of the network."""
 

@@ -50,12 +50,14 @@ def run(  # noqa: PLR0913  (the options of a verb)
     spark-node label run --project examples/contracts --to publish
     """  # noqa: D301  (click's mark for "do not re-wrap")
     from workloads.label import flow, progress
+    from workloads.label.keeping import keep
 
     at, stages = flow.place(project, site_file), flow.between(first, last)
     stages = tuple(name for name in stages if not (without_learning and name in flow.LEARNING))
     with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
         done = flow.run(at, stages, told, afresh=afresh, alone=alone)
     page = flow.report(at, done.id)
+    keep.after_run(at, _say)
     if page and not as_json:
         _say(f"report: {page}")
     if done.failed:
@@ -100,6 +102,7 @@ def campaign(project: Path, site_file: Path | None, *, dry_run: bool, as_json: b
     """  # noqa: D301  (click's mark for "do not re-wrap")
     from workloads.label import flow, progress
     from workloads.label.campaigning import shown
+    from workloads.label.keeping import keep
 
     at = flow.place(project, site_file)
     shown.check(at.params)
@@ -109,6 +112,7 @@ def campaign(project: Path, site_file: Path | None, *, dry_run: bool, as_json: b
         done = flow.run(at, flow.TURN, told)
     page = flow.report(at, done.id, shown.MODULE, shown.FILE)
     flow.report(at, done.id)
+    keep.after_run(at, _say)
     if done.failed:
         raise flow.failure(done.failed)
     shown.show(at.work, at.params, page, as_json=as_json)
@@ -131,12 +135,14 @@ def compare(project: Path, site_file: Path | None, *, without_promoting: bool, a
     """  # noqa: D301  (click's mark for "do not re-wrap")
     from workloads.label import flow, progress
     from workloads.label.comparing import shown
+    from workloads.label.keeping import keep
 
     at, stages = flow.place(project, site_file), flow.COMPARISON[: 1 if without_promoting else None]
     with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
         done = flow.run(at, stages, told, afresh=True)
     page = flow.report(at, done.id, shown.MODULE, shown.FILE)
     flow.report(at, done.id)
+    keep.after_run(at, _say)
     if done.failed:
         raise flow.failure(done.failed)
     shown.show(at.work, f"{done.steps[0].told['result']}", page, as_json=as_json)
@@ -156,6 +162,56 @@ def rollback(project: Path, site_file: Path | None, version: int) -> int:
 
     words = flow.command(flow.place(project, site_file), "workloads.label.promoting", "--to", str(version))
     return subprocess.run(words, env=flow.environment(), check=False).returncode
+
+
+@label.command("keep")
+@PROJECT
+@SITE
+@click.option(
+    "--anew", is_flag=True, help="Send all of it, also where what is there is damaged, or of another workspace."
+)
+@JSON
+def keep_records(project: Path, site_file: Path | None, *, anew: bool, as_json: bool) -> None:
+    """Keep the project's small records in the object store, as each run does at its end.
+
+    Kept is what cannot be made again: reviews, items, test sets, evaluations, promotions, reports. No texts, no models.
+    """
+    from workloads.label import flow
+    from workloads.label.keeping import keep
+
+    at = flow.place(project, site_file)
+    done, sent = keep.keep(at, anew=anew)
+    if as_json:
+        click.echo(json.dumps({**done.plain(), "sent": sent}))
+    else:
+        _say(f"{at.params.name}: kept as {done.version}, {done.files} files; {sent} were sent")
+
+
+@label.command("restore")
+@PROJECT
+@SITE
+@click.option("--from", "host", default="", help="The host that kept them; otherwise this one.")
+@click.option("--version", "version", default="", help="Which time; otherwise the newest.")
+@JSON
+def restore_records(project: Path, site_file: Path | None, *, host: str, version: str, as_json: bool) -> None:
+    """Bring kept records into an empty workspace, whole and checked; the next run makes what is missing.
+
+    \b
+    spark-node label restore --project examples/contracts --from spark-01
+    """  # noqa: D301  (click's mark for "do not re-wrap")
+    from dataclasses import asdict
+
+    from workloads.datasets.room import size
+    from workloads.label import flow
+    from workloads.label.keeping import restore
+
+    at = flow.place(project, site_file)
+    came = restore.restore(at, host, version)
+    if as_json:
+        click.echo(json.dumps(asdict(came)))
+    else:
+        told = f"{came.files} files, {size(came.size_bytes)}, as {came.host} kept them at {came.kept_at}"
+        _say(f"{at.params.name}: restored {came.version}: {told}")
 
 
 @label.command()

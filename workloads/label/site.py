@@ -15,6 +15,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
+from workloads.datasets.config import StoreAt
 from workloads.errors import ConfigError, printable
 from workloads.label.params import Section, faults
 from workloads.label.recurring.described import Recurring
@@ -38,16 +39,36 @@ class LabelStudio(Section):
     token_file: SecretFile  # an API token, mode 0600
 
 
-class Models(Section):
-    """Calypso's model repository, in an object store."""
+class Bucket(Section):
+    """A bucket of an object store, and whose key opens it."""
 
     endpoint: str | None = None  # None: AWS
     region: str | None = None
     bucket: str
-    prefix: str = ""  # below which a folder a model lies
     credentials: SecretFile | None = None  # answers as a credential_process does, mode 0600
     profile: str = ""  # or a profile of the AWS config file
     aws_config: Path | None = None  # this one; None: where the AWS CLI looks
+
+    @property
+    def store(self) -> StoreAt:
+        """As the engine of data sets wants it."""
+        return StoreAt(self.endpoint, self.region, self.credentials, self.profile, self.aws_config)
+
+
+class Models(Bucket):
+    """Calypso's model repository."""
+
+    prefix: str = ""  # below which a folder a model lies
+
+
+class Keeping(Bucket):
+    """Where the projects' small records are kept, so that they outlive the machine."""
+
+    host: str = Field(pattern=r"^[a-z][a-z0-9-]*$")  # this one: each host writes below its own name
+
+    def prefix(self, project: str, host: str = "") -> str:
+        """Where a project's are, of this host or another."""
+        return f"hosts/{host or self.host}/label/{project}"
 
 
 class Calypso(Section):
@@ -82,6 +103,7 @@ class Site(Section):
     python: Path = Path("/opt/sparkfleet/label/bin/python")  # of the environment in requirements/label.txt
     label_studio: LabelStudio | None = None
     models: Models | None = None
+    keeping: Keeping | None = None  # None: they are on this machine alone
     calypso: Calypso | None = None
     recurring: Recurring = Recurring()
     ray: Ray | None = None  # None: it works alone

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workloads.label import records, runs
+from workloads.label.keeping import record
 from workloads.label.progress import MARKS, summary
 from workloads.label.recurring import shown
 from workloads.label.returns.delivery import served
@@ -46,13 +47,17 @@ class Status:
     promotions: list[records.Promotion]
     runs: list[runs.Run]
     recurring: list[shown.Row]
+    kept: record.Kept | None
 
     def plain(self) -> dict[str, Any]:
         """For `--json`."""
         lists = {
             name: [each.model_dump(mode="json") for each in getattr(self, name)] for name in ("promotions", "runs")
         }
-        return {**vars(self), **lists, "recurring": [row.plain() for row in self.recurring]}
+        return {
+            **vars(self), **lists, "recurring": [row.plain() for row in self.recurring],
+            "kept": self.kept.plain() if self.kept else None,
+        }  # fmt: skip
 
 
 def look(at: Place) -> Status:
@@ -75,6 +80,7 @@ def look(at: Place) -> Status:
         promotions=promotions,
         runs=runs.read(work, most=SHOWN_RUNS),
         recurring=shown.rows(at.site.recurring, at.params.name, work),
+        kept=record.read(work),
     )
 
 
@@ -108,6 +114,8 @@ def tables(status: Status) -> list[Table | str]:
         head.add_row(name, ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "-")
     head.add_row("serving", status.serving or "nothing yet")
     head.add_row("folder", escape(status.folder))
+    if status.kept:
+        head.add_row("kept", escape(status.kept.shown()))
     last = Table(title="runs", title_justify="left")
     for column in ("run", "stage", "", "what it did", "seconds"):
         last.add_column(column, justify="right" if column == "seconds" else "left")

@@ -45,8 +45,11 @@ def points(context: Context, rounds: Sequence[Round], items: Mapping[str, Item],
         number = max((of.get(item, 0) for item in learned), default=0)
         fresh = unlearned(rounds, number, {items[item].document for item in learned}, items, last)
         before, minutes = known.get(run), sum(told.minutes.get(each, 0.0) for each in range(1, number + 1))
-        if before and (before.test_set, before.drawn_documents) == (held.version if held else None, len(fresh)):
+        same = before and (before.test_set, before.drawn_documents) == (held.version if held else None, len(fresh))
+        if before and (same or not candidate.here):
             found[number] = before.model_copy(update={"minutes": minutes})
+            continue
+        if not candidate.here:  # nobody asked it before its machine died
             continue
         ours, theirs = asked(context, candidate, questions), asked(context, candidate, fresh)
         found[number] = Point(

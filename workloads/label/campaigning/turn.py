@@ -60,7 +60,7 @@ def planned(context: Context) -> tuple[state.State, list[Pick], str | None]:
         return found, [], None
     size = min(params.campaign.batch, spending.room(found.spent, params.campaign, len(found.waiting)))
     newest = candidates.newest(work)
-    certain = certainty(context, newest, found) if newest else {}
+    certain = certainty(context, newest, found) if newest and newest.here else {}
     picks = choice.choose(found.items.values(), found.published, certain, params, size)
     return found, picks, newest.run if newest else None
 

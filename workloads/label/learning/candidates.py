@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from workloads.errors import DamagedError
 from workloads.label.learning.examples import Learned
-from workloads.label.learning.folder import CARD, card
+from workloads.label.learning.folder import CARD, MODEL, card
 from workloads.label.records import Record, Sha256
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Candidate:
     card: ModelCard
     recipe: Recipe
     learned: list[Learned]
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be: of one that came back from the store only the records are here."""
+        return (self.folder / MODEL).exists()
 
 
 def newest(work: Workspace) -> Candidate | None:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workloads.datasets.config import StoreAt
 from workloads.datasets.store import MissingError, Store
 from workloads.errors import DamagedError, MissingModelError, printable
 from workloads.label.learning.folder import digest
@@ -57,8 +56,7 @@ class Repository:
     """One model's part of the bucket."""
 
     def __init__(self, at: Models, model: str) -> None:
-        where = StoreAt(at.endpoint, at.region, at.credentials, at.profile, at.aws_config)
-        self.store, self.model = Store(where, at.bucket), model
+        self.store, self.model = Store(at.store, at.bucket), model
         prefix = at.prefix.strip("/")
         self.key = f"{prefix}/{model}" if prefix else model
         # Beside the model's folder, not in it: the server takes whatever changes in there for a change of the model.

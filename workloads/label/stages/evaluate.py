@@ -42,6 +42,7 @@ def run(context: Context) -> Report:
         return {"result": "nothing new: there is no candidate"}
     version, questions = held_out(context, candidate)
     why_not = judged_already(context, candidate, served, version)
+    why_not = why_not or ("" if candidate.here else "of the newest candidate only the records are here")
     if why_not or not questions:
         return {"result": f"nothing new: {why_not or 'nobody has reviewed a held-out item yet'}"}
     evaluation, error = judge(context, candidate, served, version, questions)

@@ -30,6 +30,8 @@ def run(context: Context) -> Report:
     """Train if there is anything new to learn; raises MissingModelError without a base model, ConfigError for seeds."""
     began, params = time.monotonic(), context.params
     last = candidates.newest(context.work)
+    if last and not last.here and not (last.folder / candidates.EVALUATION).exists():
+        last = None  # its machine died before anybody judged it: it is trained again
     items = context.work.read(Item, "items.jsonl")
     examples = reviewed(items, context.work.read(Review, "reviews.jsonl"))
     first = last is None and len(examples) < params.finetune.least_new_reviews and not serving.served(context)

@@ -66,6 +66,7 @@ def waiting(context: Context) -> tuple[Candidate | None, str]:
     verdict = context.work.one(Verdict, f"{candidates.FOLDER}/{candidate.run}/{VERDICT}")
     ended = [each for each in context.work.read(Promotion, PROMOTIONS) if each.run == candidate.run]
     why_not = over(verdict, ended, evaluated=(candidate.folder / EVALUATION).exists())
+    why_not = why_not or ("" if candidate.here else "is not here, only its records: the next one is trained anew")
     return (None, f"the newest candidate {why_not}") if why_not else (candidate, "")
 
 
