@@ -231,6 +231,10 @@ def _label(raw: Mapping[str, Any], hosts: Mapping[str, Any]) -> list[str]:
         if isinstance(host, str) and host not in hosts_of:
             words = "has not the role label" if host in hosts else "no such host"
             faults.append(f"label.recurring.projects.{project}.host: {host}: {words}")
+    for heir, left_by in _map(_map(label.get("keep")).get("heirs")).items():
+        if heir not in hosts_of or heir == left_by:
+            words = "inherits from itself" if heir == left_by else "has not the role label"
+            faults.append(f"label.keep.heirs.{heir}: {words if heir in hosts else 'no such host'}")
     return faults + _sharing(_map(label.get("ray")), hosts, hosts_of, ports)
 
 

@@ -182,6 +182,10 @@ class Fleet(Described):
         """The hosts whose label loop writes into the fleet's own bucket for models."""
         return [] if self.label.models.bucket else self.with_role(Role.LABEL)
 
+    def heirs(self) -> dict[str, str]:
+        """Host → the one whose kept records of the label loop it may read."""
+        return self.label.keep.heirs if self.label.keep else {}
+
     def with_role(self, role: Role) -> list[str]:
         """The names of the hosts that have the role, in the order of the description."""
         return [name for name, host in self.hosts.items() if role in host.all_roles]

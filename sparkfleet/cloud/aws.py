@@ -30,6 +30,7 @@ from sparkfleet.cloud.account.spending import Spending
 from sparkfleet.cloud.account.telling import Topic
 from sparkfleet.cloud.account.workspace import Alerts, Workspace
 from sparkfleet.cloud.gate import Gate
+from sparkfleet.cloud.heirs import with_heirs
 from sparkfleet.errors import ConfigError
 from sparkfleet.model import Role
 from sparkfleet.monitoring.amp import rule_namespace
@@ -220,6 +221,8 @@ def _document(known: Output[T], document: Callable[[T], policies.Document]) -> O
 def _access(known: Mapping[str, Any], region: str, fleet: Fleet) -> policies.Document:
     """What the hosts may do: one document for all of them, in which certificates' names tell them apart."""
     document = policies.with_runs(policies.host_access(known["datasets"], known["models"]), known["artifacts"])
+    if heirs := fleet.heirs():
+        document = with_heirs(document, known["artifacts"], heirs, by_name=True)
     if promoting := fleet.promoters():
         document = policies.with_promotion(document, known["models"], fleet.label.models.prefix, promoting)
     if (monitors := fleet.with_role(Role.MONITOR)) and known["workspaces"]:

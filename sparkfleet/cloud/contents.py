@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sparkfleet.cloud import policies
+from sparkfleet.cloud.heirs import with_heirs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,8 @@ def host_identity(fleet: Fleet, host: str) -> dict[str, Any]:
     """The identity of one host: its own prefix, what is shared, the models, and what its runs leave."""
     datasets, models, artifacts = (_arn(fleet, purpose) for purpose in ("datasets", "models", "artifacts"))
     access = policies.with_runs(policies.host_access(datasets, models, host), artifacts, host)
+    if left_by := fleet.heirs().get(host):
+        access = with_heirs(access, artifacts, {host: left_by}, by_name=False)
     if host in fleet.promoters():
         access = policies.with_promotion(access, models, fleet.label.models.prefix)
     proof = ("datasets", policies.host_prefix(host))

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sparkfleet.fitness.calypso import Endpoint
 from sparkfleet.fitness.datasets import Bucket, Prefix, Profile
+from sparkfleet.fitness.keeping import Keep
 from sparkfleet.fitness.recurring import Recurring
 from sparkfleet.fitness.sharing import Sharing
 from sparkfleet.forms import Described, HostPath, SecretReference, Url, matching
@@ -57,6 +58,7 @@ class Label(Described):
     label_studio: LabelStudio | None = Field(default=None, description="null: nothing is published")
     models: Models = Models()
     calypso: Served = Served()
+    keep: Keep | None = Field(default=Keep(), description="null: projects' records are on their host alone")
     recurring: Recurring = Recurring()
     ray: Sharing | None = Field(default=None, description="hosts that share work; null: each does its own")
     port: int = Field(default=9811, ge=1024, le=65535, description="of the exporter of what the loop is worth")

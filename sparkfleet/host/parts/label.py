@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sparkfleet.cloud.sessions import given
 from sparkfleet.host.parts import ROI_EXPORTER, RUNNING, Parts, Secret, recurring, sessions
 from sparkfleet.model import Role
 
@@ -77,6 +78,7 @@ def site(fleet: Fleet, name: str) -> dict[str, Any]:
         "python": "/opt/sparkfleet/label/bin/python",
         "label_studio": {"url": studio.url, "token_file": TOKEN} if studio else None,
         "models": _models(fleet),
+        "keeping": _keeping(fleet, name),
         "calypso": served if url else None,
         "recurring": recurring.told(fleet, name),
         "ray": _ray(fleet, name),
@@ -117,17 +119,29 @@ def _triton(fleet: Fleet) -> dict[str, str]:
 
 def _models(fleet: Fleet) -> dict[str, Any] | None:
     """Where the model repository is; None when no store is described."""
-    wanted, cloud, own = fleet.label.models, fleet.cloud, sessions.profile(fleet, Role.LABEL)
-    if cloud.provider == "none" and not wanted.aws_profile:
+    wanted = fleet.label.models
+    if fleet.cloud.provider == "none" and not wanted.aws_profile:
         return None
+    own = {"credentials": None, "profile": wanted.aws_profile, "aws_config": None} if wanted.aws_profile else {}
+    return {**_store(fleet), "bucket": bucket(fleet), "prefix": wanted.prefix, **own}
+
+
+def _keeping(fleet: Fleet, name: str) -> dict[str, Any] | None:
+    """Where projects' records are kept, by the host's own key; None where it has none, or nobody wants it."""
+    if fleet.label.keep is None or not (fleet.cloud.provider == "onprem" or given(fleet)):
+        return None
+    return {**_store(fleet), "bucket": fleet.bucket("artifacts"), "host": name}
+
+
+def _store(fleet: Fleet) -> dict[str, Any]:
+    """The fleet's own store, and how the loop's user opens it."""
+    cloud, profile = fleet.cloud, sessions.profile(fleet, Role.LABEL)
     return {
         "endpoint": cloud.onprem.endpoint if cloud.onprem else None,
         "region": cloud.onprem.region if cloud.onprem else cloud.aws.region if cloud.aws else None,
-        "bucket": bucket(fleet),
-        "prefix": wanted.prefix,
-        "credentials": STORE_KEY if _own_key(fleet) else None,
-        "profile": wanted.aws_profile or own,
-        "aws_config": sessions.PROFILES if own and not wanted.aws_profile else None,
+        "credentials": STORE_KEY if cloud.provider == "onprem" else None,
+        "profile": profile,
+        "aws_config": sessions.PROFILES if profile else None,
     }
 
 
@@ -138,7 +152,8 @@ def bucket(fleet: Fleet) -> str:
 
 def _own_key(fleet: Fleet) -> bool:
     """Whether the host has a key for the store, and the loop uses it."""
-    return fleet.cloud.provider == "onprem" and not fleet.label.models.aws_profile
+    uses = fleet.label.keep is not None or not fleet.label.models.aws_profile
+    return fleet.cloud.provider == "onprem" and uses
 
 
 def expected(fleet: Fleet, name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ MODELS_PREFIX = "calypso"
 
 
 class Caller(StrEnum):
-    """Who asks. spark-02 has the role label and promotes models; spark-01 has no role that matters here."""
+    """Who asks. spark-02 has the role label, promotes models and is the heir of spark-01, which has no such role."""
 
     HOST_A = "spark-01"
     HOST_B = "spark-02"
@@ -44,6 +44,7 @@ class Place(StrEnum):
     MODELS = "models"
     OWN_RUNS = "own-runs"
     OTHER_RUNS = "other-runs"
+    OTHER_KEPT = "other-kept"
     AUDIT = "audit"
     STATE = "state"
 
@@ -65,13 +66,13 @@ class Decision(NamedTuple):
 
 # g get, p put, l list, d delete (a delete leaves a version; nobody here may delete a version).
 TABLE = """
-            own   other  shared  elsewhere  served  models  own-runs  other-runs  audit  state
-spark-01    gpld  -      gl      -          gl      gl      gpl       -           -      -
-spark-02    gpld  -      gl      -          gpld    gl      gpl       -           -      -
-calypso     -     -      -       -          gl      -       -         -           -      -
-controller  -     -      -       -          -       -       -         -           pl     -
-spark-99    -     -      -       -          -       -       -         -           -      -
-anonymous   -     -      -       -          -       -       -         -           -      -
+            own   other  shared  elsewhere  served  models  own-runs  other-runs  other-kept  audit  state
+spark-01    gpld  -      gl      -          gl      gl      gpl       -           -           -      -
+spark-02    gpld  -      gl      -          gpld    gl      gpl       -           gl          -      -
+calypso     -     -      -       -          gl      -       -         -           -           -      -
+controller  -     -      -       -          -       -       -         -           -           pl     -
+spark-99    -     -      -       -          -       -       -         -           -           -      -
+anonymous   -     -      -       -          -       -       -         -           -           -      -
 """
 LETTERS = {"g": Verb.GET, "p": Verb.PUT, "l": Verb.LIST, "d": Verb.DELETE}
 
@@ -88,6 +89,7 @@ def where(caller: Caller, place: Place) -> tuple[str, str]:
         Place.MODELS: ("models", "elsewhere/"),
         Place.OWN_RUNS: ("artifacts", f"hosts/{caller}/"),
         Place.OTHER_RUNS: ("artifacts", f"hosts/{other}/"),
+        Place.OTHER_KEPT: ("artifacts", f"hosts/{other}/label/"),
         Place.AUDIT: ("audit", "audit/"),
         Place.STATE: ("state", ".pulumi/"),
     }[place]

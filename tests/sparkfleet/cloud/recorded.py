@@ -87,6 +87,7 @@ def fleet(folder: Path, **aws: Any) -> Fleet:
             "fleet": "demo",
             "hosts": {name: {"addresses": ["192.0.2.1"]} for name in roles},
             "cloud": {"provider": "aws", "aws": section, "calypso": True},
+            "label": {"keep": {"heirs": {"spark-02": "spark-01"}}},
             "monitoring": {"alerts": "amp", "amp": AMP},
         }
     )

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 
 from sparkfleet.cloud import contents, objectstore, onprem
 from sparkfleet.cloud.objectstore import Connection, Key
+from sparkfleet.fitness.keeping import Keep
+from sparkfleet.fitness.label import Label
 from tests.sparkfleet.cloud.decisions import DECISIONS, Caller, Decision, Verb
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ def decider(
     """Hosts, controller and Calypso as the providers make them; an object to read and one to delete everywhere."""
     hosts = fleet.hosts | {"spark-02": fleet.hosts["spark-02"].model_copy(update={"roles": ["node", "label"]})}
     cloud = fleet.cloud.model_copy(update={"calypso": True})
-    fleet = fleet.model_copy(update={"hosts": hosts, "cloud": cloud})
+    label = Label(keep=Keep(heirs={"spark-02": "spark-01"}))
+    fleet = fleet.model_copy(update={"hosts": hosts, "cloud": cloud, "label": label})
     admin = objectstore.s3(connection, objectstore.administrator(connection))
     for purpose in contents.PURPOSES:
         onprem.BucketProvider().create(inputs_of_bucket(fleet, purpose))
@@ -88,7 +91,7 @@ def decider(
 
 
 def test_every_row_is_decided_as_the_table_has_it(decider: Decider) -> None:
-    """Six callers, four verbs, ten places: what may be done is done, everything else is refused."""
+    """Six callers, four verbs, eleven places: what may be done is done, everything else is refused."""
     assert decider.wrong() == []
 
 

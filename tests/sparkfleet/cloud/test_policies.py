@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkfleet.cloud import policies
+from sparkfleet.cloud.heirs import with_heirs
 from sparkfleet.forms import HOST_NAME
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cloud"
@@ -27,6 +28,18 @@ DOCUMENTS = {
     ),
     "host_with_runs": policies.with_runs(
         policies.host_access(DATASETS, MODELS, "spark-01"), policies.bucket_arn("demo-artifacts"), "spark-01"
+    ),
+    "heir": with_heirs(
+        policies.host_access(DATASETS, MODELS, "spark-02"),
+        policies.bucket_arn("demo-artifacts"),
+        {"spark-02": "spark-01"},
+        by_name=False,
+    ),
+    "heirs": with_heirs(
+        policies.host_access(DATASETS, MODELS),
+        policies.bucket_arn("demo-artifacts"),
+        {"spark-02": "spark-01"},
+        by_name=True,
     ),
     "calypso_access": policies.calypso_access(MODELS, "calypso"),
     "tls_only": policies.tls_only(DATASETS),

@@ -68,11 +68,42 @@ def test_the_loop_reads_what_is_rendered(
             endpoint="http://s:1", region="us-east-1", bucket="office-models", prefix="calypso",
             credentials=tmp_path / "s3.json",
         ),
+        keeping=site.Keeping(
+            endpoint="http://s:1", region="us-east-1", bucket="office-artifacts", host="spark-02",
+            credentials=tmp_path / "s3.json",
+        ),
         calypso=site.Calypso(
             url="http://calypso:8001", metrics_url="http://calypso:8002/metrics",
             admin_key_file=tmp_path / "calypso-admin-key",
         ),
     )  # fmt: skip
+
+
+AWS = {"provider": "aws", "aws": {"region": "eu-west-1", "bucket_prefix": "example"}}
+
+
+@pytest.mark.parametrize(
+    ("label", "cloud", "bucket"),
+    [
+        ({}, None, "office-artifacts"),
+        ({"keep": None}, None, None),
+        ({"models": {"bucket": "theirs", "aws_profile": "p"}}, None, "office-artifacts"),
+        ({"models": {"aws_profile": "p"}}, {"provider": "none"}, None),
+        ({}, AWS, None),
+    ],
+    ids=["store", "not wanted", "models elsewhere", "no store", "no sessions"],
+)
+def test_records_are_kept_where_the_host_has_a_key(
+    project_sources: Sources, tmp_path: Path, label: dict[str, Any], cloud: dict[str, Any] | None, bucket: str | None
+) -> None:
+    """In the fleet's own bucket by the host's own key, whoever's bucket the models are in; else nowhere."""
+    raw = {"label": label, **({"cloud": cloud, "datasets": {"aws_profile": "x"}} if cloud else {})}
+    found = rendered(project_sources, **raw)
+    at = loaded(found, tmp_path)
+
+    assert (at.keeping.bucket if at.keeping else None) == bucket
+    assert bool(at.keeping and at.keeping.credentials) == (bucket is not None)
+    assert at.keeping is None or "LoadCredential=s3.json:" in found.files[UNIT].content.decode()
 
 
 def test_in_its_unit_the_loop_finds_copies_of_the_secrets(
@@ -202,3 +233,18 @@ def test_only_hosts_with_the_role_may_write_models(bucket: str, hosts: list[str]
 
     assert fleet.promoters() == hosts
     assert writers == dict.fromkeys(hosts, "arn:aws:s3:::office-models/triton/*")
+
+
+@pytest.mark.parametrize(
+    ("heirs", "fault"),
+    [
+        ({"spark-09": "spark-01"}, r"label\.keep\.heirs\.spark-09: no such host"),
+        ({"spark-01": "spark-02"}, r"label\.keep\.heirs\.spark-01: has not the role label"),
+        ({"spark-02": "spark-02"}, r"label\.keep\.heirs\.spark-02: inherits from itself"),
+    ],
+)
+def test_an_heir_is_a_host_with_the_role(heirs: dict[str, str], fault: str) -> None:
+    """Whom it inherits from may be gone from the description: that is what it is for."""
+    config.parse(described(label={**SERVICES, "keep": {"heirs": {"spark-02": "spark-00"}}}))
+    with pytest.raises(ConfigError, match=fault):
+        config.parse(described(label={**SERVICES, "keep": {"heirs": heirs}}))
