@@ -6,7 +6,6 @@ Each verb is a module of sparkfleet.commands, imported when it is called: `spark
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,9 +120,8 @@ def main() -> None:
     except errors.SparkfleetError as error:
         click.echo(f"spark: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # `spark plan | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(errors.OK)
+    except SystemExit:  # no verb's: click's or rich's, when nobody reads any more, as in `spark plan | head`
+        sys.exit(errors.UNREAD)
     sys.exit(result if isinstance(result, int) else errors.OK)
 
 

@@ -25,6 +25,7 @@ OK = 0
 USAGE = 2  # click's own
 DIFFERS = 8  # not an error: `--detailed-exitcode` of `spark plan` or `spark status` found something to do
 INTERRUPTED = 130
+UNREAD = 141  # who read the output left before its end; 128 and SIGPIPE, as of any program in a pipe
 
 
 class SparkfleetError(Exception):

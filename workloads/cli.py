@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 
 import click
@@ -70,9 +69,8 @@ def main() -> int:
         if "--json" in sys.argv:
             click.echo(json.dumps({"error": error.what, "next": error.next_step, "exit_code": error.exit_code}))
         return error.exit_code
-    except BrokenPipeError:  # `spark-node datasets status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return errors.OK
+    except SystemExit:  # no verb's: click's or rich's, when nobody reads any more: `spark-node images list | head`
+        return errors.UNREAD
     return result if isinstance(result, int) else errors.OK
 
 

@@ -19,6 +19,7 @@ import os
 OK = 0
 USAGE = 2  # click's own
 INTERRUPTED = 130
+UNREAD = 141  # who read the output left before its end; 128 and SIGPIPE, as of any program in a pipe
 MOST_CHARACTERS = 300
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 

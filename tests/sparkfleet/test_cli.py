@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -94,6 +95,7 @@ def test_the_readme_has_the_same_codes() -> None:
         errors.USAGE,
         errors.DIFFERS,
         errors.INTERRUPTED,
+        errors.UNREAD,
     }
 
 
@@ -172,6 +174,20 @@ def test_an_interruption_ends_with_the_shells_code(spark: Spark, monkeypatch: py
 
     assert code == 130
     assert "run the same command again" in err
+
+
+@pytest.mark.parametrize("words", [["audit"], ["survey", "cost", "--print-usage"]], ids=["by rich", "by click"])
+def test_a_reader_that_leaves_is_neither_a_fault_nor_a_success(
+    words: list[str], spark: Spark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`spark verify | head` must not end with 0: nobody saw what failed."""
+    read, write = os.pipe()
+    os.close(read)
+    with contextlib.suppress(BrokenPipeError), os.fdopen(write, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        code, _, err = spark(*words)
+
+    assert (code, err) == (errors.UNREAD, "")
 
 
 def test_a_fault_of_the_program_is_not_dressed_up(spark: Spark, monkeypatch: pytest.MonkeyPatch) -> None:

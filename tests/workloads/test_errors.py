@@ -17,4 +17,4 @@ def test_each_kind_has_a_code_of_its_own_and_the_readme_tells_it() -> None:
 
     assert len(set(codes)) == len(codes)
     told = {int(code) for code in re.findall(r"\b(\d+) ", sentence)}
-    assert told == {*codes, errors.OK, errors.USAGE, errors.INTERRUPTED}
+    assert told == {*codes, errors.OK, errors.USAGE, errors.INTERRUPTED, errors.UNREAD}
