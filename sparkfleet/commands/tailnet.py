@@ -24,7 +24,7 @@ def tailnet() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Plain JSON, without the reasons.")
 @click.pass_obj
 def policy(project: Project, *, as_json: bool) -> None:
-    """Print the policy of the tailnet: who reaches which port of which host, and tests that hold it to that.
+    """Print the tailnet's policy. It says who reaches which port of which host, with tests that hold it to that.
 
     It is a whole policy, in the form of Tailscale and headscale, for a tailnet of the fleet's own. Where other machines
     are in it, too, their grants go beside these. What the policy cannot speak of is told on stderr.

@@ -1,11 +1,14 @@
-"""The ways in which spark-node can fail: one exit code each, and the README tells them."""
+"""The ways in which spark-node can fail: one exit code each, and the README tells them; how its help reads."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from workloads import errors
+import pytest
+from click.testing import CliRunner
+
+from workloads import cli, errors
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -18,3 +21,12 @@ def test_each_kind_has_a_code_of_its_own_and_the_readme_tells_it() -> None:
     assert len(set(codes)) == len(codes)
     told = {int(code) for code in re.findall(r"\b(\d+) ", sentence)}
     assert told == {*codes, errors.OK, errors.USAGE, errors.INTERRUPTED, errors.UNREAD}
+
+
+@pytest.mark.parametrize("group", sorted(cli.GROUPS))
+def test_help_tells_each_verb_in_a_whole_sentence(group: str) -> None:
+    """On a terminal of 80 columns none is cut off."""
+    told = CliRunner().invoke(cli.spark_node, [group, "--help"], terminal_width=80).output.partition("Commands:")[2]
+
+    assert told.strip()
+    assert "..." not in told

@@ -34,7 +34,7 @@ def datasets() -> None:
 @click.option("--verify", is_flag=True, help="Read every byte that is here too, and mend what differs.")
 @click.option("--quiet", is_flag=True, help="Say only what went wrong.")
 def sync(names: tuple[str, ...], file: Path, *, as_json: bool, verify: bool, quiet: bool) -> int:
-    """Mirror the data sets NAMES, or all: each appears whole and checked, or what was there stays.
+    """Mirror the data sets NAMES, or all. Each appears whole and checked, or what was there stays.
 
     Killed at any moment, the same command goes on where it stopped.
     """
@@ -78,7 +78,7 @@ def status(file: Path, *, as_json: bool) -> None:
 @JSON
 @click.option("--version", "version", help="What it is called; otherwise the time, in UTC.")
 def publish(name: str, folder: Path, file: Path, *, as_json: bool, version: str | None) -> None:
-    """Make FOLDER the next version of the data set NAME, which hosts then mirror.
+    """Make FOLDER the next version of the data set NAME. Hosts then mirror it.
 
     Files that did not change are not sent again. It takes a key that may write there: a host's own may not.
     """

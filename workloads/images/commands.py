@@ -46,7 +46,7 @@ def build(  # noqa: PLR0913  (the options of a verb)
     only: tuple[str, ...], *, base: str, serve_base: str, program: Path | None, torch: building.Torch,
     pip_config: Path | None, options: tuple[str, ...], checkout: Path, engine: str, out: Path, as_json: bool,
 ) -> None:  # fmt: skip
-    """Make the images ONLY, or all; each is inspected, and refused with a secret or a setuid file in it.
+    """Make the images ONLY, or all. Each is inspected, and refused with a secret or a setuid file in it.
 
     \b
     spark-node images build --base <registry>/nvidia/pytorch:25.11-py3@sha256:<digest> --torch base
@@ -79,7 +79,7 @@ def build(  # noqa: PLR0913  (the options of a verb)
 @OUT
 @JSON
 def scan(image: str, engine: str, out: Path, *, as_json: bool) -> None:
-    """Look for secrets and setuid files in IMAGE, any one that is here; exit 23 when there are some."""
+    """Look for secrets and setuid files in IMAGE. It may be any that is here; exit 23 when there are some."""
     program, known = engines.find(engine), _known(out)
     if "tools" not in known:
         raise NodeError(

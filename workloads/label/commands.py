@@ -92,7 +92,7 @@ def status(project: Path, site_file: Path | None, *, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what the next turn would be.")
 @JSON
 def campaign(project: Path, site_file: Path | None, *, dry_run: bool, as_json: bool) -> int:
-    """Take a campaign one turn further: learn from what people said, choose what they see next; or stop.
+    """Take a campaign one turn further. It learns from what people said and chooses what they see next, or stops.
 
     A project with a section [campaign] publishes rounds: the items that teach most, few that are drawn by chance, and
     none any more when nothing is gained or the minutes are spent. Safe to repeat; a round that people are at is left.
@@ -125,7 +125,7 @@ def campaign(project: Path, site_file: Path | None, *, dry_run: bool, as_json: b
 @click.option("--without-promoting", is_flag=True, help="Leave the best one to the next run's evaluate and promote.")
 @JSON
 def compare(project: Path, site_file: Path | None, *, without_promoting: bool, as_json: bool) -> None:
-    """Train several candidates at once, on one held-out set; the best one goes through the gate.
+    """Train several candidates, judged on one held-out set. The best one goes through the gate.
 
     Which ones says [compare] in project.toml: bases, random seeds, mixes of data. Safe to repeat: only what is missing
     is trained. Later fine-tunes go on with what was best.
@@ -153,7 +153,7 @@ def compare(project: Path, site_file: Path | None, *, without_promoting: bool, a
 @SITE
 @click.option("--to", "version", type=click.IntRange(1), required=True, help="The version that shall serve.")
 def rollback(project: Path, site_file: Path | None, version: int) -> int:
-    """Let an older version serve on Calypso again; what it takes the place of is never promoted again by itself.
+    """Let an older version serve on Calypso again. What it takes the place of is never promoted again by itself.
 
     \b
     spark-node label rollback --project examples/contracts --to 3
@@ -172,7 +172,7 @@ def rollback(project: Path, site_file: Path | None, version: int) -> int:
 )
 @JSON
 def keep_records(project: Path, site_file: Path | None, *, anew: bool, as_json: bool) -> None:
-    """Keep the project's small records in the object store, as each run does at its end.
+    """Keep the project's small records in the object store. Each run does so at its end.
 
     Kept is what cannot be made again: reviews, items, test sets, evaluations, promotions, reports. No texts, no models.
     """
@@ -194,7 +194,7 @@ def keep_records(project: Path, site_file: Path | None, *, anew: bool, as_json: 
 @click.option("--version", "version", default="", help="Which time; otherwise the newest.")
 @JSON
 def restore_records(project: Path, site_file: Path | None, *, host: str, version: str, as_json: bool) -> None:
-    """Bring kept records into an empty workspace, whole and checked; the next run makes what is missing.
+    """Bring kept records into an empty workspace. They come whole and checked; the next run makes what is missing.
 
     \b
     spark-node label restore --project examples/contracts --from spark-01
@@ -218,7 +218,7 @@ def restore_records(project: Path, site_file: Path | None, *, host: str, version
 @click.argument("name")
 @SITE
 def due(name: str, site_file: Path | None) -> int:
-    """Do the recurring run NAME, if it is due, as soon as it is its turn; its timer calls this.
+    """Do the recurring run NAME, if it is due. Its timer calls this, and it waits for its turn.
 
     \b
     spark-node label due contracts-prepare
