@@ -47,6 +47,8 @@ def audit(project: Project, host: str | None, *, as_json: bool, ship: bool, veri
     shipped = log.ship(fleet) if ship else None
     lines = chain.read_lines(log.log_file(fleet))
     records = [made for line in lines if (made := chain.parsed(line)) and host in {None, made.host}]
+    if host and not records:
+        project.hosts((host,))  # a host that left has records; a name that has none must be described
     found = log.verify(fleet) if verify else None
     waiting = log.backlog(fleet) if fleet.cloud.provider != "none" else None
     if as_json:

@@ -122,7 +122,7 @@ def test_what_waits_is_told_and_shipped(told: Fleet) -> None:
 
 
 def test_without_a_store_the_chain_alone_is_verified(tmp_path: Path) -> None:
-    """The verb says that there are no copies, and still finds a line that was changed."""
+    """The verb says that there are no copies, refuses a name that nobody knows, and finds a line that was changed."""
     (tmp_path / "Pulumi.bare.yaml").write_text(
         yaml.safe_dump(
             {"config": {"sparkfleet:fleet": "bare", "sparkfleet:hosts": {"h1": {"addresses": ["192.0.2.1"]}}}}
@@ -130,6 +130,7 @@ def test_without_a_store_the_chain_alone_is_verified(tmp_path: Path) -> None:
     )
     fleet = Project("bare", tmp_path).fleet()
     assert "nothing is recorded yet" in ask(fleet)[1]
+    assert ask(fleet, "h2")[0] == errors.ConfigError.exit_code
     for outcome in ("began", "done"):
         audit.record(fleet, "h1", "adopt", outcome)
     code, printed = ask(fleet, "--verify")
