@@ -38,6 +38,8 @@ def load(stack: str, project: Path) -> Fleet:
         document = yaml.load(file.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506  (a SafeLoader that refuses doubles)
     except yaml.YAMLError as error:
         raise ConfigError([f"{file.name}: is not YAML: {error}"]) from error
+    except OSError as error:
+        raise ConfigError([f"{file.name}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{file.name}: is not UTF-8 text: {error.reason}"]) from error
     section = document.get("config") if isinstance(document, dict) else None

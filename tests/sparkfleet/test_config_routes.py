@@ -147,6 +147,14 @@ def test_a_file_that_is_no_text_is_one_message(tmp_path: Path) -> None:
         config.load("x", tmp_path)
 
 
+def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path) -> None:
+    """A folder by that name, or a file of another owner, is a fault in words."""
+    (tmp_path / "Pulumi.x.yaml").mkdir()
+
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        config.load("x", tmp_path)
+
+
 def test_an_unknown_stack_names_the_known_ones(tmp_path: Path) -> None:
     """Whoever mistypes --stack sees which there are."""
     write(tmp_path, "config: {}", "lab")
