@@ -50,6 +50,9 @@ def node(  # noqa: PLR0913  (its options)
     target = Target.of(project.fleet(), project.hosts((host,))[0])
     if sum(map(bool, (follow, stop, listed, words))) != 1:
         raise click.UsageError("name a verb of spark-node, or one of --follow, --stop and --list")
+    needed = "label" if words[:1] == ("label",) else "node"
+    if words and needed not in project.fleet().hosts[host].roles:
+        raise errors.ConfigError([f"hosts.{host}.roles: {needed} is not among them, and its verbs are not on the host"])
     if listed:
         show_jobs(target)
         return errors.OK

@@ -45,7 +45,7 @@ def asked(session: Session, words: str, *, stdin: str = "") -> dict[str, Any]:
             usually="the host has not the role of this verb (node, label), or was not brought to its description yet."
             if absent
             else "",
-            next_step=f"run `spark plan {session.target.name}`."
+            next_step=f"look at hosts.{session.target.name}.roles, then run `spark plan {session.target.name}`."
             if absent
             else "`spark node --list HOST` shows its jobs.",
         )
@@ -79,7 +79,10 @@ def jobs(target: Target) -> list[dict[str, Any]]:
 def checked(job: str) -> str:
     """The name of a job, which becomes a word of a command; raises SparkfleetError when it is none."""
     if not JOB.fullmatch(job):
-        raise SparkfleetError(f"{printable(job)!r} is not the name of a job (20261121-173000-1a2b).")
+        raise SparkfleetError(
+            f"{printable(job)!r} is not the name of a job (20261121-173000-1a2b).",
+            next_step="`spark node --list HOST` shows them.",
+        )
     return job
 
 

@@ -141,6 +141,17 @@ def test_an_unknown_host_names_the_known_ones(words: list[str], spark: Spark) ->
     assert "spark-09: no such host (hosts here: spark-01, spark-02)" in err
 
 
+@pytest.mark.parametrize(("words", "role"), [(["datasets", "sync"], "node"), (["label", "run"], "label")])
+def test_a_verb_of_a_role_that_a_host_has_not_is_refused_before_it_is_asked(
+    words: list[str], role: str, spark: Spark
+) -> None:
+    """It names the line of the description, not a file that is not on the host."""
+    code, _, err = spark("node", "spark-01", *words)
+
+    assert code == 3
+    assert f"hosts.spark-01.roles: {role} is not among them" in err
+
+
 def test_each_silent_host_is_told(project: Path, spark: Spark) -> None:
     """`plan --json` has an answer for every host, and ends with the code of what was in the way."""
     with socket.socket() as taken:
