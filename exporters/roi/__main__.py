@@ -4,8 +4,8 @@
     python3 -I roi-exporter.pyz …                        the same, packed into one file
     python3 -m exporters.roi --once                      what one scrape would say
 
-Reads roi.json and recurring/ of each WORKSPACE/<project> at each scrape and writes nothing. Needs no privilege but to
-read those.
+Reads roi.json, kept.json and recurring/ of each WORKSPACE/<project> at each scrape and writes nothing. Needs no
+privilege but to read those.
 """
 
 from __future__ import annotations
@@ -87,7 +87,11 @@ class Scrapes:
     def _read(self) -> Projects | None:
         projects: Projects | None = None
         try:
-            projects = read(sources.texts(self._workspace), sources.recurring(self._workspace))
+            projects = read(
+                sources.texts(self._workspace),
+                sources.recurring(self._workspace),
+                sources.texts(self._workspace, sources.KEPT),
+            )
         except OSError as error:
             faults = {str(self._workspace): str(error)}
         else:

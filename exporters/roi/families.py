@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
 from exporters.roi import PREFIX, VERSION
 from exporters.roi.metrics import HELP, OF_FILES
-from exporters.roi.readings import UnreadableError, run_samples, samples
+from exporters.roi.readings import UnreadableError, kept_samples, run_samples, samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 
 
 def read(
-    texts: Mapping[str, str | OSError], recurring: Mapping[str, Iterable[str | OSError]] | None = None
+    texts: Mapping[str, str | OSError],
+    recurring: Mapping[str, Iterable[str | OSError]] | None = None,
+    kept: Mapping[str, str | OSError] | None = None,
 ) -> Projects:
-    """Project → its samples, of its figures and of its recurring runs, or why there are none."""
-    runs = recurring or {}
+    """Project → its samples, of its figures, its recurring runs and its kept records, or why there are none."""
+    runs, records = recurring or {}, kept or {}
     return {
         name: _together(
             *(_read(samples, text, name) for text in ([texts[name]] if name in texts else [])),
             *(_read(run_samples, text, name) for text in runs.get(name, ())),
+            *(_read(kept_samples, text, name) for text in ([records[name]] if name in records else [])),
         )
-        for name in sorted({*texts, *runs})
+        for name in sorted({*texts, *runs, *records})
     }
 
 

@@ -85,4 +85,8 @@ HELP = {
     "recurring_overdue_seconds": "So long after the last good end, or since it is described, two in a row were missed.",
     "recurring_failed": "1 when the last one failed, else 0.",
     "recurring_gave_way": "How often the last one gave way to people who used the GPU.",
+    # ---- what outlives the machine ----
+    "kept_since_timestamp_seconds": "When its records were first to be kept in the object store, since 1970.",
+    "kept_timestamp_seconds": "When all of its records were there for the last time. Absent: never.",
+    "kept_failed": "1 when the last try to keep them failed, or is under way, else 0.",
 }

@@ -38,6 +38,11 @@ def run_samples(text: str, project: str) -> list[Sample]:
     return _samples(text, project, _run)
 
 
+def kept_samples(text: str, project: str) -> list[Sample]:
+    """The same of what became of keeping its records."""
+    return _samples(text, project, _kept)
+
+
 def _samples(text: str, project: str, told: Callable[[Json], Iterator[Sample]]) -> list[Sample]:
     try:
         read = json.loads(text, parse_constant=_refuse)
@@ -89,6 +94,12 @@ def _run(last: Json) -> Iterator[Sample]:
     yield from _one("recurring_overdue_seconds", last["overdue_s"], run=run)
     yield from _one("recurring_failed", int(last["state"] == "failed"), run=run)
     yield from _one("recurring_gave_way", last["gave_way"], run=run)
+
+
+def _kept(last: Json) -> Iterator[Sample]:
+    yield from _one("kept_since_timestamp_seconds", _moment(last["since"]))
+    yield from _one("kept_timestamp_seconds", _moment(last["kept_at"]))
+    yield from _one("kept_failed", int(bool(last["told"])))
 
 
 def _lead_times(times: Json, **labels: str) -> Iterator[Sample]:

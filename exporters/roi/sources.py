@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 FILE = "roi.json"
 RECURRING = "recurring/*.json"  # what became of each run that comes by itself
+KEPT = "kept.json"  # what became of keeping its records in the object store
 MOST_BYTES = 1 << 20  # a year of a project has some 20 KB
 PROJECT = re.compile(r"[a-z][a-z0-9-]{0,39}")  # as project.toml allows it: a label's value, and nothing to escape
 
 
-def texts(workspace: Path) -> dict[str, str | OSError]:
+def texts(workspace: Path, file: str = FILE) -> dict[str, str | OSError]:
     """Project → its figures' text, or why it could not be read; a project without a file has no figures yet.
 
-    Raises OSError when the workspace itself cannot be listed.
+    Of another `file` the same. Raises OSError when the workspace itself cannot be listed.
     """
-    read = {folder.name: _readable(folder / FILE) for folder in _projects(workspace)}
+    read = {folder.name: _readable(folder / file) for folder in _projects(workspace)}
     return {name: text for name, text in read.items() if text is not None}
 
 

@@ -28,6 +28,11 @@ class Running(Exporter):
         (self.workspace / project).mkdir(exist_ok=True)
         (self.workspace / project / "roi.json").write_text(text)
 
+    def put_kept(self, project: str, text: str) -> None:
+        """What became of keeping a project's records."""
+        (self.workspace / project).mkdir(exist_ok=True)
+        (self.workspace / project / "kept.json").write_text(text)
+
     def put_run(self, project: str, kind: str, text: str) -> None:
         """What became of a recurring run of a project."""
         (self.workspace / project / "recurring").mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from exporters.roi import sources
 from exporters.roi.readings import Sample, UnreadableError, samples
 from sparkfleet.host.bundle import zipapp_bytes
 from tests.exporters.roi.running import Running, key, values
-from tests.exporters.roi.watched import night
+from tests.exporters.roi.watched import kept, night
 from tests.exporters.running import CHECKOUT
 from tests.workloads.label.returns.archive import NOW, known, params
 from workloads.label.recurring.record import State
@@ -68,6 +68,21 @@ def test_what_became_of_recurring_runs_arrives(running: Running) -> None:
     assert key("recurring_done_timestamp_seconds", **of) not in told
     assert key("recurring_done_timestamp_seconds", project="invoices", run="learn") in told
     assert told[key("project_success", project="damaged")] == 0
+
+
+def test_what_became_of_keeping_arrives(running: Running) -> None:
+    """When all of it was kept last, and whether the last try failed; of a damaged note nothing but that."""
+    good, never = kept("contracts"), kept("invoices", told="the store is away").model_copy(update={"kept_at": None})
+    running.put_kept("contracts", good.model_dump_json())
+    running.put_kept("invoices", never.model_dump_json())
+    running.put_kept("damaged", "{}")
+    told = values(running.scrape())
+
+    assert good.kept_at
+    assert told[key("kept_timestamp_seconds", project="contracts")] == good.kept_at.timestamp()
+    assert told[key("kept_failed", project="contracts")] == 0
+    assert (told[key("kept_failed", project="invoices")], told[key("project_success", project="damaged")]) == (1, 0)
+    assert key("kept_timestamp_seconds", project="invoices") not in told
 
 
 def test_what_is_not_known_is_absent(running: Running) -> None:

@@ -8,7 +8,7 @@ from exporters.roi.families import build, families, read
 from exporters.roi.metrics import HELP, OF_FILES
 from exporters.roi.reference import TITLE, page
 from tests.exporters import reference
-from tests.exporters.roi.watched import night
+from tests.exporters.roi.watched import kept, night
 from tests.workloads.label.returns.archive import NOW, known, params
 from workloads.label.returns.figures import figures
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import pytest
 
 FIGURES, RUNS = figures(params(), known(), NOW).model_dump_json(), [night("contracts").model_dump_json()]
-TOLD = [*families(read({"contracts": FIGURES}, {"contracts": RUNS})), *build()]
+KEPT = kept("contracts").model_dump_json()
+TOLD = [*families(read({"contracts": FIGURES}, {"contracts": RUNS}, {"contracts": KEPT})), *build()]
 
 
 def test_the_page_is_what_the_exporter_tells(request: pytest.FixtureRequest) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.exporters.roi.running import Running
 from tests.exporters.scraped import job, page, prometheus
+from workloads.label.keeping.record import Kept
 from workloads.label.recurring.record import Record, State
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ def night(project: str, **changed: Any) -> Record:
     return Record(project=project, kind="learn", since=hour_ago, overdue_s=7200, **{**done, **changed})
 
 
+def kept(project: str, **changed: Any) -> Kept:
+    """Records that were kept an hour ago."""
+    now = dt.datetime.now(dt.UTC)
+    return Kept(project=project, since=now, kept_at=now - dt.timedelta(hours=1), **changed)
+
+
 @contextmanager
 def watched(folder: Path, texts: Mapping[str, str]) -> Iterator[Prometheus]:
     """Project → what its roi.json says; a Prometheus that has scraped everything."""
@@ -43,6 +50,7 @@ def watched(folder: Path, texts: Mapping[str, str]) -> Iterator[Prometheus]:
         for project, text in texts.items():
             exporter.put(project, text)
             exporter.put_run(project, "learn", night(project).model_dump_json())
+            exporter.put_kept(project, kept(project).model_dump_json())
         mocked = running.enter_context(page(MOCKED))
         jobs = [job("roi", {"spark-01": exporter.port}), job("gb10", {"spark-01": mocked}, "/gb10"),
                 job("calypso", {"calypso": mocked}, "/calypso")]  # fmt: skip
