@@ -14,6 +14,8 @@ promotions.jsonl        Promotion
 serving/<version>/      what Calypso serves, as fetched from its repository
 runs/<run>/             run.json, report.html
 roi.json                what the exporter reads
+project/                project.toml and the files that it names, as they were kept last
+kept.json               Kept               what became of keeping all this in the object store
 lock
 """
 
