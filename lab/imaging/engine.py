@@ -30,8 +30,8 @@ POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'  # nothing is pul
 
 def up(instance: Instance, step: Step = silent) -> Path:
     """The program `podman` of this instance; made first when it is missing. Containers need root."""
-    unpacked = _unpacked(step)
-    files = settings(folder(instance), unpacked)
+    found = unpacked(step)
+    files = settings(folder(instance), found)
     for path, (text, mode) in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -109,7 +109,9 @@ runc = ["{place}/bin/runc"]
     }  # fmt: skip
 
 
-def _unpacked(step: Step) -> Path:
+def unpacked(step: Step = silent) -> Path:
+    """The packages' files, in the cache."""
+
     def build(tree: Path) -> None:
         shell.run("apt-get", "--quiet", "-o", "APT::Sandbox::User=root", "download", *PACKAGES, cwd=tree)
         for package in tree.glob("*.deb"):

@@ -35,3 +35,8 @@ class Sharing(Described):
         default=9820, ge=1024, le=65535 - PORTS, description="the first of 30 that they open to each other"
     )
     store_mib: int = Field(default=1024, ge=128, le=65536, description="of a host's memory, for what is on its way")
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The first and the last of those that each machine opens to the others."""
+        return self.port, self.port + PORTS - 1

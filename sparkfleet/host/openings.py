@@ -12,7 +12,6 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sparkfleet.fitness.sharing import PORTS
 from sparkfleet.model import Role
 
 if TYPE_CHECKING:
@@ -103,8 +102,8 @@ def _shared(fleet: Fleet, name: str) -> list[Opening]:
     if ray is None or name not in ray.machines:
         return []
     others = tuple(address for host, address in ray.machines.items() if host != name)
-    ports = f"tcp/{ray.port}-{ray.port + PORTS - 1}"
-    return [Opening("ray", "Ray", ports, (Party.LABELLERS,), "link", others)]
+    first, last = ray.ports
+    return [Opening("ray", "Ray", f"tcp/{first}-{last}", (Party.LABELLERS,), "link", others)]
 
 
 def scraped(fleet: Fleet) -> list[Scraped]:

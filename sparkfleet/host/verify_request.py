@@ -87,7 +87,7 @@ def request(fleet: Fleet, name: str, address: str, today: dt.date) -> dict[str, 
         "ollama_port": fleet.ollama.port,
         "sshd_drop_ins": _names_in("etc/ssh/sshd_config.d"),
         "sudoers_drop_ins": _names_in("etc/sudoers.d"),
-        "checked_ports": _checked_ports(fleet, parts),  # they have checks of their own about who reaches them
+        "checked_ports": _checked_ports(fleet, name, parts),  # they have checks of their own about who reaches them
         "exporter_port": fleet.exporter.port,
         "scraped_ports": _scraped_ports(fleet, parts),
         "exporters": exporters(fleet),
@@ -112,8 +112,11 @@ def waivers(fleet: Fleet, name: str, today: dt.date) -> dict[str, dict[str, Any]
     }
 
 
-def _checked_ports(fleet: Fleet, roles: Container[Role]) -> list[int]:
+def _checked_ports(fleet: Fleet, name: str, roles: Container[Role]) -> list[int]:
     ports = _scraped_ports(fleet, roles) + ([fleet.authority.port] if Role.AUTHORITY in roles else [])
+    if fleet.label.ray and label.shares(fleet, name):
+        first, last = fleet.label.ray.ports
+        ports += range(first, last + 1)
     return [*ports, *MONITOR_PORTS] if Role.MONITOR in roles else ports
 
 

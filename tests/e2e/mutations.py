@@ -13,6 +13,7 @@ from tests.e2e import (
     mutations_memory,
     mutations_node,
     mutations_roles,
+    mutations_sharing,
 )
 from tests.e2e.mutations_roles import NOT_HERE
 
@@ -29,4 +30,5 @@ MUTATIONS = [
     *mutations_memory.MUTATIONS,
     *mutations_node.MUTATIONS,
     *mutations_label.MUTATIONS,
+    *mutations_sharing.MUTATIONS,
 ]

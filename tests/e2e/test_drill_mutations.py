@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 HOST, OTHER = "spark-01", "spark-02"
 ROLES = ("authority", "identity", "containers", "node", "datasets", "jupyter", "ollama")  # beside those of the lab
-# The role label takes 6 GB: test_drill_label.py breaks its controls.
+# The role label takes 6 GB: test_drill_label.py and test_drill_label_units.py break its controls.
 HERE = [mutation for mutation in MUTATIONS if mutation.family != "LABEL"]
 TABLE: list[str] = []
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 TELL_EVERY_S = 0.1
 SHARED = {"convert": "documents", "preannotate": "items"}  # with the machines that the site names
+ALONE = "SPARKFLEET_LABEL_ALONE"  # set in images, which have no Ray and, to convert, no network
 # Models lie where the machine's owner put them: a library that would rather download one fails at once.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -76,7 +77,7 @@ def stage(name: str, project: Path, site_file: Path | None, run: str, lock: tupl
     os.environ.update(OFFLINE)
     try:
         at = flow.place(project, site_file)
-        work = _named(name, shared=at.site.ray is not None)
+        work = _named(name, shared=at.site.ray is not None and ALONE not in os.environ)
         with nullcontext() if lock else flow.held(at, f"stage {name}", lambda: None):
             run = run or runs.name(dt.datetime.now(dt.UTC))
             say({"report": _done(work, Context(at.params, at.site, at.work, run, Told(say)))})

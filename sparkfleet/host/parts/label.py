@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 USER = "sparkfleet-label"
 FOLDER = "/etc/sparkfleet"
-RAY = "/var/lib/sparkfleet/ray"  # its sessions: sockets, its own logs, and what does not fit into its store
+RAY = "/var/lib/sparkfleet/ray"  # closed; in it Ray's sessions: sockets, its own logs, what does not fit into its store
 # By the names under which the unit's user sees them: systemd.exec(5), LoadCredential.
 TOKEN, ADMIN_KEY, STORE_KEY, RAY_TOKEN = "label-studio-token", "calypso-admin-key", "s3.json", "ray-token"
 
@@ -167,4 +167,23 @@ def expected(fleet: Fleet, name: str) -> dict[str, Any]:
         "credentials": sorted(credentials(fleet, name)),
         "port": fleet.label.port,
         "timers": {unit: run["calendar"] for unit, run in recurring.timers(fleet, name).items()},
+        "ray": _machine(fleet, name),
+        "images": _images(fleet, name),
     }
+
+
+def _machine(fleet: Fleet, name: str) -> dict[str, Any]:
+    """What its part of Ray must be; nothing where it shares no work."""
+    site, ray = _ray(fleet, name), fleet.label.ray
+    if site is None or ray is None:
+        return {}
+    others = [address for host, address in ray.machines.items() if host != name]
+    return {"head": site["address"], "is_head": ray.head == name, "folder": RAY, "others": others, "ports": ray.ports}
+
+
+def _images(fleet: Fleet, name: str) -> dict[str, dict[str, str]]:
+    """Of which images its containers are, and with how much memory; nothing where there are none."""
+    loop = fleet.containers.loop
+    if loop is None or Role.CONTAINERS not in fleet.hosts[name].all_roles:
+        return {}
+    return {service: {"image": image, "memory": loop.memory.get(service, "")} for service, image in loop.images.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sparkfleet import config
 from sparkfleet.errors import ConfigError
 from sparkfleet.fitness import sharing
-from sparkfleet.host import tailnet_policy
+from sparkfleet.host import tailnet_policy, verify_request
 from sparkfleet.host.desired import Desired, desired
 from sparkfleet.host.parts import label
 from tests.sparkfleet.host.conftest import description
@@ -68,7 +69,17 @@ def test_a_machine_opens_rays_ports_to_the_others_alone(project_sources: Sources
 
 def test_both_sides_know_the_same_folder_and_as_many_ports() -> None:
     """The unit's folder is the program's, and the firewall's range is the one that Ray is told."""
-    assert (str(machine.FOLDER), machine.PORTS) == (label.RAY, sharing.PORTS)
+    assert (str(machine.FOLDER.parent), machine.PORTS) == (label.RAY, sharing.PORTS)
+
+
+def test_its_ports_are_described_ones_to_the_check_of_what_listens(tmp_path: Path) -> None:
+    """Ray listens on every address, the firewall says who reaches it: LABEL-08's, not ACCESS-18's."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys/automation.pub").write_text("ssh-ed25519 AAAA sparkfleet\n")
+    fleet = config.parse({**described(), "controller": {"folder": str(tmp_path)}})
+    told = verify_request.request(fleet, "spark-01", "192.0.2.1", dt.date(2026, 11, 22))
+    assert {9820, 9849} <= set(told["checked_ports"])
+    assert told["label"]["ray"]["others"] == ["192.0.2.2"]
 
 
 def test_a_closed_firewall_lets_the_link_in_beside_the_tailnet(project_sources: Sources) -> None:

@@ -20,7 +20,9 @@ from workloads.label import site as sites
 if TYPE_CHECKING:
     from workloads.label.site import Ray
 
-FOLDER = Path("/var/lib/sparkfleet/ray")  # Ray's sessions: sockets, its own logs, and what does not fit into its store
+# Ray's sessions: sockets, its own logs, and what does not fit into its store. Ray opens it to everybody (0777); the
+# folder above is the unit's, and closed.
+FOLDER = Path("/var/lib/sparkfleet/ray/run")
 PORTS = 30  # from the head's port on; the firewall opens them to the other machines
 FIXED = (
     "node-manager-port", "object-manager-port", "runtime-env-agent-port", "dashboard-agent-grpc-port",
