@@ -30,8 +30,8 @@ def run(context: Context) -> Report:
     """Train if there is anything new to learn; raises MissingModelError without a base model, ConfigError for seeds."""
     began, params = time.monotonic(), context.params
     last = candidates.newest(context.work)
-    if last and not last.here and not (last.folder / candidates.EVALUATION).exists():
-        last = None  # its machine died before anybody judged it: it is trained again
+    if last and lost(last):
+        last = None
     items = context.work.read(Item, "items.jsonl")
     examples = reviewed(items, context.work.read(Review, "reviews.jsonl"))
     first = last is None and len(examples) < params.finetune.least_new_reviews and not serving.served(context)
@@ -64,6 +64,11 @@ def run(context: Context) -> Report:
 
     made = making.make(context, examples, recipe, base)
     return {**made, "seconds": round(time.monotonic() - began, 3)}
+
+
+def lost(last: Candidate) -> bool:
+    """Whether its machine died before anybody judged it: then it is trained again, from the same."""
+    return not last.here and not (last.folder / candidates.EVALUATION).exists()
 
 
 def nothing_new(examples: list[Example], recipe: Recipe, last: Candidate | None, settings: Finetune) -> str:
