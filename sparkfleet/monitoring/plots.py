@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sparkfleet.monitoring.history import History, Plot
 
 SIZE_INCHES = (5.2, 2.15)  # at 72 points an inch: 374 wide
-AXES = (0.075, 0.115, 0.915, 0.73)  # left, bottom, width, height: fixed, so that plots below one another line up
+AXES = (0.075, 0.115, 0.885, 0.73)  # left, bottom, width, height: fixed, so that plots below one another line up
 # Matplotlib knows no CSS: it draws in colours that nobody else uses, which are replaced by what the page calls them.
 INK, RULE, LIMIT, CARD, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
 SERIES = ("#0a0001", "#0a0002", "#0a0003", "#0a0004", "#0a0005", "#0a0006")

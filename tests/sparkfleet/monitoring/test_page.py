@@ -159,6 +159,16 @@ def test_a_plot_is_drawn_in_the_pages_colours_with_texts_as_texts() -> None:
     assert len(drawn) < 12_000
 
 
+def test_the_time_at_the_end_of_a_plot_is_not_cut_off() -> None:
+    """Half of what is written there, five figures of 8 points, has room to the right of the axis."""
+    hour_s = NOW_S // 3600 * 3600
+    drawn = svg(POWER, dataclasses.replace(HISTORY, start_s=hour_s - 600, end_s=hour_s), "spark-01")
+    (width,) = map(float, re.findall(r'viewBox="0 0 (\S+)', drawn))
+    times = re.findall(r'<text[^>]* x="([^"]+)"[^>]*>\d\d:00</text>', drawn)
+
+    assert float(times[-1]) + 13 <= width
+
+
 def test_a_fleet_without_data_has_a_page_without_plots() -> None:
     """The first minute after provisioning: every host is there, no figure is."""
     found = made(status(ASKED, Answers(NOW_S)), History(NOW_S - 600, NOW_S, {"spark-01": (Plot("Power", "W", ()),)}))
