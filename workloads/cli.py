@@ -57,7 +57,7 @@ def spark_node() -> None:
 def main() -> int:
     """Run, print errors in their three parts; the exit code of their kind."""
     try:
-        result = spark_node(standalone_mode=False)
+        result = spark_node(prog_name="spark-node", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return errors.USAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,13 @@ def test_help_tells_each_verb_in_a_whole_sentence(group: str) -> None:
 
     assert told.strip()
     assert "..." not in told
+
+
+def test_a_wrong_word_is_answered_with_the_name_that_people_type(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever the program lies: on a host it is an archive of another name."""
+    monkeypatch.setattr(sys, "argv", ["/opt/sparkfleet/spark-node.pyz", "datasets", "snyc"])
+
+    assert cli.main() == errors.USAGE
+    assert capsys.readouterr().err.startswith("Usage: spark-node datasets [")
