@@ -65,19 +65,27 @@ def _power(host: str) -> str:
     return f"{host}.power"
 
 
+def _off(instance: Instance, host: str) -> LabError:
+    """Why a stand-in does not run: it was never made, or it is powered off."""
+    if not instance.host(host).is_dir():
+        made = f"`python -m lab status --name {instance.name}` tells which there are"
+        return LabError(f"lab {instance.name!r} has no {host}", next_step=made)
+    return LabError(f"{host} is off", next_step=f"`python -m lab boot {host} --name {instance.name}`")
+
+
 def first_process(instance: Instance, host: str) -> int:
     """The process 1 of a stand-in that is powered on, as this machine counts."""
     nspawn = record.alive(instance, host)
     children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split() if nspawn else []
     if not children:
-        raise LabError(f"{host} is off", next_step=f"`python -m lab boot {host} --name {instance.name}`")
+        raise _off(instance, host)
     return int(children[0])
 
 
 def tree(instance: Instance, host: str) -> Path:
     """The file tree of a stand-in that is powered on, as seen from this machine."""
     if not running(instance, host):
-        raise LabError(f"{host} is off", next_step=f"`python -m lab boot {host} --name {instance.name}`")
+        raise _off(instance, host)
     return instance.host(host) / "root"
 
 

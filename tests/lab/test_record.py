@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import record
+from lab import record, spark
 from lab.errors import LabError
 from lab.instance import Instance
 from tests.waiting import until
@@ -33,6 +33,16 @@ def test_a_started_process_is_alive_under_its_label_until_it_is_stopped(instance
     record.stop(instance, "sleeper")
     assert record.start_time(pid) is None
     assert record.labels(instance) == []
+
+
+def test_a_stand_in_that_was_never_made_is_not_called_off(instance: Instance) -> None:
+    """Whoever mistypes a name is told so, not how to boot it."""
+    with pytest.raises(LabError, match="has no spark-09"):
+        spark.tree(instance, "spark-09")
+
+    instance.host("spark-01").mkdir(parents=True)
+    with pytest.raises(LabError, match="spark-01 is off"):
+        spark.tree(instance, "spark-01")
 
 
 def test_what_a_process_says_goes_to_its_log_and_the_environment_is_added(instance: Instance, tmp_path: Path) -> None:
