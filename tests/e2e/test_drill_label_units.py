@@ -121,8 +121,7 @@ def test_a_container_and_a_recurring_run_take_turns(fleet: FleetUnderTest) -> No
 def test_a_server_runs_as_described(fleet: FleetUnderTest) -> None:
     """Its unit starts it, and with it running every control passes."""
     at_console(fleet, HOST, f"systemctl start {SERVER}")
-    running = fleet.on(HOST, "docker ps --format {{.Names}}")
-    until(lambda: "sparkfleet-store" in fleet.on(HOST, "docker ps --format {{.Names}}").text, running.text, 60)
+    until(lambda: "sparkfleet-store" in fleet.on(HOST, "docker ps").text, lambda: fleet.on(HOST, "docker ps").text, 60)
     verified = fleet.spark("verify", HOST)
 
     assert verified.code == 0, verified.text
