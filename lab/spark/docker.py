@@ -63,7 +63,7 @@ def install(instance: Instance, host: str, step: Step = silent) -> dict[str, str
     """Put all of it there and start the unit; returns the images' names with their digests."""
     root, unpacked = machine.tree(instance, host), engine.unpacked(step)
     place = root / PLACE.relative_to("/")
-    shutil.copytree(unpacked, place / "root", symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(unpacked, place / "root", symlinks=True)
     for path, (text, mode) in engine.settings(place, unpacked).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         # A stand-in's disk is an overlay, which podman lays no other one over.
