@@ -37,7 +37,8 @@ def rotate(project: Project, kind: str, hosts: tuple[str, ...], skip: tuple[str,
     tailnet    a host's node key in its tailnet
     all        each of them
 
-    One host goes all the way before the next is touched. Killed or cut off anywhere, there is a valid way in, and the
+    One host goes all the way before the next is touched; ssh is proven on one before others take it, and refused by
+    one before others lose the old key. Killed or cut off anywhere, there is a valid way in, and the
     same command goes on where it stopped. docs/guides/rotation.md says what each step proves.
 
     \b
