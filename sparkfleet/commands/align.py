@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,12 @@ def align(  # noqa: PLR0913  (one parameter an option)
     Example: spark align
              spark align --release 26.02 --variant trtllm --offline
     """  # noqa: D301
+    from sparkfleet.fitness.calypso import RELEASE
     from sparkfleet.host import align_live, align_table
     from sparkfleet.model import Role
 
+    if release and not re.fullmatch(RELEASE, release):
+        raise click.UsageError(f"--release: {release!r} is no release of the Triton container such as 25.11")
     fleet, names = project.fleet(), project.hosts(hosts) if hosts else project.fleet().with_role(Role.GPU)
     if not fleet.calypso.described and not release:
         raise errors.ConfigError(["calypso.release: missing; describe the server, or give --release and --variant"])

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from sparkfleet.forms import Described, SecretReference, matching
 
-Release = Annotated[str, matching(r"[0-9]{2}\.[0-9]{2}", 'a release of the Triton container such as "25.11"')]
+RELEASE = r"[0-9]{2}\.[0-9]{2}"
+Release = Annotated[str, matching(RELEASE, 'a release of the Triton container such as "25.11"')]
 Variant = Literal["py3", "vllm", "trtllm"]
 Endpoint = Annotated[
     str, matching(r"(https?://[^\s/@\"'\\]+:[0-9]{1,5})?", 'a gRPC endpoint such as "http://calypso:8001", or ""')

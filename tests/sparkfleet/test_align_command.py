@@ -120,6 +120,14 @@ def test_a_move_can_be_judged_beforehand(align: Align) -> None:
     assert align("--release", "25.10", "--variant", "trtllm", "--offline")[0] == 15
 
 
+@pytest.mark.parametrize("release", ["25.11-py3", "abc", "2511"])
+def test_a_word_that_is_no_release_is_a_matter_of_usage(align: Align, release: str) -> None:
+    """It is not called newer than the table."""
+    code, _, err = align("--release", release)
+
+    assert (code, "is no release" in err) == (2, True)
+
+
 def test_a_restricted_server_is_opened_by_reference(align: Align, monkeypatch: pytest.MonkeyPatch) -> None:
     """The value is sent and shown nowhere; without it, or with another, the way to mend it is named."""
     monkeypatch.setenv("CALYPSO", SECRET)
