@@ -88,6 +88,15 @@ def ship(fleet: Fleet) -> int:
     return _ship(fleet, patient=True)
 
 
+def ship_waiting(fleet: Fleet) -> None:
+    """Copy what waits, an adoption's records for example, which were there before the store; never raises.
+
+    What the store does not take now goes on waiting.
+    """
+    if fleet.cloud.provider != "none" and backlog(fleet):
+        _ship_if_possible(fleet)
+
+
 def backlog(fleet: Fleet) -> int:
     """How many records wait to be shipped, as far as this controller knows."""
     lines = chain.read_lines(log_file(fleet))

@@ -26,7 +26,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from sparkfleet import config
+from sparkfleet import audit, config
 from sparkfleet.cloud import overlap
 from sparkfleet.cloud.sessions import note
 from sparkfleet.errors import SparkfleetError
@@ -117,6 +117,7 @@ class SparkHostProvider(ResourceProvider):
             note(self._fleet.controller, name, props["session"])
         facts = converge(self._fleet, name, props["settings"], known=known, say=_say).facts
         overlap.note(self._fleet, name)
+        audit.ship_waiting(self._fleet)
         return facts
 
 

@@ -42,6 +42,13 @@ def test_the_error_names_the_host_and_what_to_do(first_up: FirstUp) -> None:
     assert "Next: switch it on or correct hosts.spark-01.addresses" in text
 
 
+def test_no_record_of_the_adoptions_waits(converged: FleetUnderTest) -> None:
+    """They were told before there was a store; the `up` that made it has copied them."""
+    told = converged.spark("audit", "--json", "--verify").document()
+    assert [record["kind"] for record in told["records"]].count("adopt") >= len(converged.hosts)
+    assert (told["waiting"], told["disagreements"]) == (0, [])
+
+
 def test_the_next_up_finishes_the_rest(converged: FleetUnderTest, first_up: FirstUp) -> None:
     """Once the machine is on, the same command brings it to its description too."""
     assert first_up.all_on.code == 0, first_up.all_on.text

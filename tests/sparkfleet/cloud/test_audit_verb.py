@@ -55,6 +55,24 @@ def test_the_table_tells_who_did_what_to_which_key(told: Fleet) -> None:
     assert ("rotate-ssh" in of_one, "adopt" in of_one) == (False, True)
 
 
+def test_what_was_told_before_there_was_a_store_is_shipped_later(audited: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adoption's records wait for the store; the next `pulumi up` of a host copies them."""
+    fleet: Fleet = audited.fleet
+    key = fleet.controller.store_key("controller")
+    key.rename(key.with_suffix(".later"))
+    monkeypatch.setattr(audit, "_silent_until", 0.0)
+    audit.record(fleet, "spark-01", "adopt", "added", new=FINGERPRINT)
+    waiting = audit.backlog(fleet)
+    audit.ship_waiting(fleet)  # to no avail, and to no harm
+    key.with_suffix(".later").rename(key)
+    monkeypatch.setattr(audit, "_silent_until", 0.0)
+
+    audit.ship_waiting(fleet)
+
+    assert (waiting, audit.backlog(fleet)) == (1, 0)
+    assert audit.verify(fleet) == []
+
+
 def test_json_has_every_field(told: Fleet) -> None:
     """Records as they stand in the log, how many wait, and what does not agree."""
     code, printed = ask(told, "--json", "--verify")
