@@ -95,6 +95,13 @@ def noticed(fleet: FleetUnderTest, host: str, mutation: Mutation) -> tuple[int, 
     return code, {v["id"]: v["detail"] for v in said["verdicts"] if v["outcome"] == "failed"}
 
 
+def noticed_alone(fleet: FleetUnderTest, host: str, mutation: Mutation) -> None:
+    """Assert that its own control notices, with evidence, and that everything passes but that and `also`."""
+    _, failed = noticed(fleet, host, mutation)
+    assert mutation.evidence in failed.get(mutation.control, ""), failed
+    assert failed.keys() <= {mutation.control, *mutation.also}, failed
+
+
 def at_console(fleet: FleetUnderTest, host: str, command: str) -> None:
     """Run what root types at the host's own console; it needs neither network nor sshd."""
     inside = ["nsenter", "-t", str(spark.first_process(fleet.instance, host)), "-a"]
