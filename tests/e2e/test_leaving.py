@@ -40,7 +40,7 @@ def test_what_is_no_longer_described_is_taken_away(converged: FleetUnderTest) ->
 
 
 def test_destroy_leaves_machines_and_data(converged: FleetUnderTest) -> None:
-    """`pulumi destroy` forgets the hosts without touching them, and keeps a bucket that holds data."""
+    """`pulumi destroy` forgets the hosts without touching them, and keeps the buckets that hold anything."""
     admin = store.credentials(converged.instance)
     s3 = boto3.client(
         "s3",
@@ -56,7 +56,9 @@ def test_destroy_leaves_machines_and_data(converged: FleetUnderTest) -> None:
     assert destroyed.code == 0, destroyed.text
     assert "spark-02 was left as it is" in destroyed.text
     assert (converged.tree("spark-02") / "var/lib/sparkfleet/marker.json").read_bytes() == before
-    assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"lab-datasets"}
+    for bucket in ("lab-audit", "lab-datasets"):  # the one with the fleet's story, the other with our note
+        assert f"bucket {bucket} holds data and was kept" in destroyed.text
+    assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"lab-audit", "lab-datasets"}
     assert s3.get_object(Bucket="lab-datasets", Key="shared/note")["Body"].read() == b"data"
 
     back = converged.pulumi("up", "--yes", "--skip-preview")
