@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lab.toolchain import ensure
@@ -14,6 +14,7 @@ from tests.programs import free_port
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 KEY = {"AccessKeyId": "tests", "SecretAccessKey": "only-on-loopback"}
@@ -44,6 +45,11 @@ class ObjectStore:
         )  # fmt: skip
         until(self._answers, "the store")
 
+    def again(self) -> None:
+        """Start it where a test has killed it."""
+        if self.process is None:
+            self.start()
+
     def kill(self) -> None:
         """At once, as a power cut does it."""
         if self.process:
@@ -62,3 +68,14 @@ class ObjectStore:
             connection.getresponse()
             return True
         return False
+
+
+@contextmanager
+def serving(folder: Path, bucket: str) -> Iterator[ObjectStore]:
+    """A server that ends with the block."""
+    store = ObjectStore(folder, bucket)
+    store.start()
+    try:
+        yield store
+    finally:
+        store.kill()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.workloads.datasets.serving import BUCKET, Mirror
-from tests.workloads.object_store import KEY, ObjectStore
+from tests.workloads.object_store import KEY, ObjectStore, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,17 +18,14 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """One store for the session."""
-    store = ObjectStore(tmp_path_factory.mktemp("store"), BUCKET)
-    store.start()
-    yield store
-    store.kill()
+    with serving(tmp_path_factory.mktemp("store"), BUCKET) as store:
+        yield store
 
 
 @pytest.fixture
 def mirror(served: ObjectStore, tmp_path: Path) -> Mirror:
     """An empty host, and a prefix of its own in the store."""
-    if served.process is None:
-        served.start()
+    served.again()
     key = tmp_path / "s3.json"
     key.write_text(json.dumps({"Version": 1, **KEY}))
     return Mirror(served, tmp_path / "host", key, f"shared/{tmp_path.name}")

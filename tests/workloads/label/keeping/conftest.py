@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.workloads.label.keeping.kept import BUCKET, KeptProject
-from tests.workloads.object_store import ObjectStore
+from tests.workloads.object_store import ObjectStore, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,15 +17,12 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """One store for the session."""
-    store = ObjectStore(tmp_path_factory.mktemp("kept"), BUCKET)
-    store.start()
-    yield store
-    store.kill()
+    with serving(tmp_path_factory.mktemp("kept"), BUCKET) as store:
+        yield store
 
 
 @pytest.fixture
 def project(served: ObjectStore, tmp_path: Path) -> KeptProject:
     """On a host of its own, filled."""
-    if served.process is None:
-        served.start()
+    served.again()
     return KeptProject(tmp_path, served).described().filled()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloads.datasets.store import Store
-from workloads.label.keeping import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 EFFECTS: tuple[tuple[Any, str], ...] = (
     (Store, "put"), (Path, "rename"), (Path, "replace"), (Path, "chmod"), (Path, "mkdir"), (os, "fchmod"),
-    (restore.shutil, "rmtree"), (restore.shutil, "copytree"),  # type: ignore[attr-defined]
+    (shutil, "rmtree"), (shutil, "copytree"),
 )  # fmt: skip
 MANY = 5  # of one kind: dying before each of hundreds of files is the same
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.workloads.datasets.serving import contents
 from tests.workloads.label.lab.looping import Loop
-from tests.workloads.object_store import ObjectStore
+from tests.workloads.object_store import serving
 from workloads.label import testset
 from workloads.label.keeping.table import Kind, kept, kind
 from workloads.label.runs import State
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.workloads.label.labs import LabelLab
+    from tests.workloads.object_store import ObjectStore
 
 pytestmark = pytest.mark.drill  # four minutes
 
@@ -28,16 +29,19 @@ pytestmark = pytest.mark.drill  # four minutes
 @pytest.fixture
 def loop(label_lab: LabelLab, tmp_path: Path) -> Iterator[Loop]:
     """A project in the lab, whose records are kept in a bucket of the test's own."""
-    store = ObjectStore(tmp_path / "store", "artifacts")
-    store.folder.mkdir()
-    store.start()
+    folder = tmp_path / "store"
+    folder.mkdir()
+    with serving(folder, "artifacts") as store:
+        yield Loop(kept_in(store, label_lab, tmp_path), "restored", tmp_path / "contracts").begin(documents=16)
+
+
+def kept_in(store: ObjectStore, label_lab: LabelLab, folder: Path) -> LabelLab:
+    """The lab, with a site in `folder` that names the bucket."""
     site = label_lab.site.model_dump(mode="json")
     place = {"endpoint": store.endpoint, "region": "us-east-1", "bucket": "artifacts", "host": "spark-01"}
     site["keeping"] = {**place, "credentials": str(store.key_file)}
-    (tmp_path / "site.json").write_text(json.dumps(site))
-    lab = replace(label_lab, site_file=tmp_path / "site.json")
-    yield Loop(lab, "restored", tmp_path / "contracts").begin(documents=16)
-    store.kill()
+    (folder / "site.json").write_text(json.dumps(site))
+    return replace(label_lab, site_file=folder / "site.json")
 
 
 def status(loop: Loop) -> dict[str, Any]:
