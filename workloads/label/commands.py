@@ -6,8 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from workloads.label.flow import Place
+    from workloads.label.runs import Run
 
 PROJECT = click.option(
     "--project", type=click.Path(path_type=Path), default=Path(), show_default="this folder",
@@ -50,14 +55,12 @@ def run(  # noqa: PLR0913  (the options of a verb)
     spark-node label run --project examples/contracts --to publish
     """  # noqa: D301  (click's mark for "do not re-wrap")
     from workloads.label import flow, progress
-    from workloads.label.keeping import keep
 
     at, stages = flow.place(project, site_file), flow.between(first, last)
     stages = tuple(name for name in stages if not (without_learning and name in flow.LEARNING))
     with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
         done = flow.run(at, stages, told, afresh=afresh, alone=alone)
-    page = flow.report(at, done.id)
-    keep.after_run(at, _say)
+    page = _left(at, done)
     if page and not as_json:
         _say(f"report: {page}")
     if done.failed:
@@ -102,7 +105,6 @@ def campaign(project: Path, site_file: Path | None, *, dry_run: bool, as_json: b
     """  # noqa: D301  (click's mark for "do not re-wrap")
     from workloads.label import flow, progress
     from workloads.label.campaigning import shown
-    from workloads.label.keeping import keep
 
     at = flow.place(project, site_file)
     shown.check(at.params)
@@ -111,8 +113,7 @@ def campaign(project: Path, site_file: Path | None, *, dry_run: bool, as_json: b
     with progress.fitting(flow.TURN, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
         done = flow.run(at, flow.TURN, told)
     page = flow.report(at, done.id, shown.MODULE, shown.FILE)
-    flow.report(at, done.id)
-    keep.after_run(at, _say)
+    _left(at, done)
     if done.failed:
         raise flow.failure(done.failed)
     shown.show(at.work, at.params, page, as_json=as_json)
@@ -135,14 +136,12 @@ def compare(project: Path, site_file: Path | None, *, without_promoting: bool, a
     """  # noqa: D301  (click's mark for "do not re-wrap")
     from workloads.label import flow, progress
     from workloads.label.comparing import shown
-    from workloads.label.keeping import keep
 
     at, stages = flow.place(project, site_file), flow.COMPARISON[: 1 if without_promoting else None]
     with progress.fitting(stages, terminal=sys.stderr.isatty(), quiet=as_json, say=_say) as told:
         done = flow.run(at, stages, told, afresh=True)
     page = flow.report(at, done.id, shown.MODULE, shown.FILE)
-    flow.report(at, done.id)
-    keep.after_run(at, _say)
+    _left(at, done)
     if done.failed:
         raise flow.failure(done.failed)
     shown.show(at.work, f"{done.steps[0].told['result']}", page, as_json=as_json)
@@ -227,6 +226,16 @@ def due(name: str, site_file: Path | None) -> int:
     from workloads.label.recurring import due as runs
 
     return runs.run(site.load(site_file), name, site_file, _say)
+
+
+def _left(at: Place, run: Run) -> Path | None:
+    """What every run leaves, also one that failed: its report, and the records in the store."""
+    from workloads.label import flow
+    from workloads.label.keeping import keep
+
+    page = flow.report(at, run.id)
+    keep.after_run(at, _say)
+    return page
 
 
 def _say(text: str) -> None:

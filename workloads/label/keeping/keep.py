@@ -39,8 +39,7 @@ def after_run(at: Place, say: Callable[[str], None]) -> None:
     except LockedError:
         pass  # another run has begun: it keeps them at its end
     except Exception as error:  # noqa: BLE001  (a run is not worse for it, whatever it is)
-        what = error.what if isinstance(error, NodeError) else f"{type(error).__name__}: {error}"
-        say(f"its records were not kept: {printable(what)}")
+        say(f"its records were not kept: {_why(error)}")
 
 
 def keep(at: Place, *, anew: bool = False) -> tuple[Kept, int]:
@@ -55,10 +54,13 @@ def keep(at: Place, *, anew: bool = False) -> tuple[Kept, int]:
         try:
             return _keep(at, place, before, now, anew=anew)
         except Exception as error:
-            told = error.what if isinstance(error, NodeError) else f"{type(error).__name__}: {error}"
             last = record.read(at.work) or before
-            record.write(at.work, last.model_copy(update={"told": printable(told)}))
+            record.write(at.work, last.model_copy(update={"told": _why(error)}))
             raise
+
+
+def _why(error: Exception) -> str:
+    return printable(error.what if isinstance(error, NodeError) else f"{type(error).__name__}: {error}")
 
 
 def described(at: Place) -> Keeping:
