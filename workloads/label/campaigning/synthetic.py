@@ -15,7 +15,7 @@ import faker
 
 from workloads.errors import ConfigError, printable
 from workloads.label.campaigning import paraphrase, templates
-from workloads.label.learning.examples import Example, beside
+from workloads.label.learning.examples import Example, most_made_up
 from workloads.label.records import Arm, Item, Record, Sha256, Span
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def examples(context: Context, real: Sequence[Example], held: Iterable[Item]) ->
     if not told or told[0].recipe != recipe(wanted, worded):
         told = make(wanted, worded)
         context.work.replace(FILE, told)
-    return [example(each) for each in told if each.text not in out][: beside(len(real), wanted.share)]
+    return [example(each) for each in told if each.text not in out][: most_made_up(len(real), wanted.share)]
 
 
 def example(made: Made) -> Example:

@@ -11,7 +11,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workloads.label.learning.examples import beside, training_sha256
+from workloads.label.learning.examples import most_made_up, training_sha256
 from workloads.label.params import Mix
 from workloads.label.records import Record
 
@@ -59,7 +59,7 @@ class Material:
     def mixed(self, mix: Mix) -> list[Example]:
         """The reviews, and what the mix adds to them; of more made-up ones the fewer are the first."""
         real = [*self.reviewed, *(self.seeds if mix.seeds else [])]
-        return [*real, *self.made_up[: beside(len(real), mix.synthetic)]]
+        return [*real, *self.made_up[: most_made_up(len(real), mix.synthetic)]]
 
 
 def settings(compare: Compare) -> list[Setting]:

@@ -120,7 +120,7 @@ def divided(examples: Iterable[Example]) -> tuple[list[Example], list[Example]]:
     ]
 
 
-def beside(real: int, share: float) -> int:
+def most_made_up(real: int, share: float) -> int:
     """How many made-up examples may be learned beside so many real ones, to be `share` of all at most."""
     return int(share / (1 - share) * real)
 
