@@ -134,7 +134,9 @@ def run(
 
 
 @contextmanager
-def held(at: Place, what: str, waits: Callable[[], None], *, alone: bool = False) -> Iterator[tuple[int, ...]]:
+def held(
+    at: Place, what: str, waits: Callable[[], None] = lambda: None, *, alone: bool = False
+) -> Iterator[tuple[int, ...]]:  # fmt: skip
     """Hold the project, and then the machine, by these descriptors; raises LockedError as `run` says."""
     with at.work.locked(what) as project, beside.held(at.site.workspace, alone=alone, waits=waits) as machine:
         yield project, machine

@@ -78,7 +78,7 @@ def stage(name: str, project: Path, site_file: Path | None, run: str, lock: tupl
     try:
         at = flow.place(project, site_file)
         work = _named(name, shared=at.site.ray is not None and ALONE not in os.environ)
-        with nullcontext() if lock else flow.held(at, f"stage {name}", lambda: None):
+        with nullcontext() if lock else flow.held(at, f"stage {name}"):
             run = run or runs.name(dt.datetime.now(dt.UTC))
             say({"report": _done(work, Context(at.params, at.site, at.work, run, Told(say)))})
     except errors.NodeError as error:

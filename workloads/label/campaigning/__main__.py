@@ -33,7 +33,7 @@ def look(run: str, project: Path, site_file: Path | None) -> None:
             found = page.made(at.params, state.look(at.work, at.params), dt.datetime.now(dt.UTC))
             at.work.put(f"{runs.FOLDER}/{run}/{shown.FILE}", found.encode())
             return
-        with flow.held(at, "campaign", lambda: None):
+        with flow.held(at, "campaign"):
             click.echo(told(Context(at.params, at.site, at.work, "", lambda *_: None)))
     except NodeError as error:
         click.echo(f"{error}", err=True)
